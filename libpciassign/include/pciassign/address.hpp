@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/// \file
+/// PCI addresses and the device specification grammar of xl.cfg(5) and xl-pci-configuration(5).
+#pragma once
+#include <compare>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "pciassign/result.hpp"
+
+namespace pciassign {
+
+/// Segment, bus, device (0-31) and function (0-7) of a PCI function.
+struct Sbdf {
+  std::uint16_t segment = 0;
+  std::uint8_t bus = 0;
+  std::uint8_t device = 0;
+  std::uint8_t function = 0;
+
+  auto operator<=>(const Sbdf&) const = default;
+
+  /// As Xen's domctls take it: segment << 16 | bus << 8 | device << 3 | function.
+  [[nodiscard]] std::uint32_t machine() const noexcept;
+  static Sbdf from_machine(std::uint32_t value) noexcept;
+  /// "0000:03:00.0", as sysfs and xenstore's dev-N spell it.
+  [[nodiscard]] std::string str() const;
+  /// "0000-03-00-0", as libxl names its nodes in /libxl/pci.
+  [[nodiscard]] std::string libxl_key() const;
+  /// Accepts [DDDD:]BB:DD.F in hexadecimal; anything else is ErrorKind::usage.
+  static Result<Sbdf> parse(std::string_view text);
+};
+
+enum class RdmPolicy { strict, relaxed };
+
+/// Options of one assignment; the defaults are xl's.
+struct AssignOptions {
+  std::optional<std::uint8_t> vslot;  ///< Virtual slot 0-31 wanted in the guest.
+  bool permissive = false;
+  bool msitranslate = false;
+  bool seize = false;  ///< Take the device from its dom0 driver when it is not on pciback yet.
+  bool power_mgmt = false;
+  RdmPolicy rdm_policy = RdmPolicy::strict;
+  /// Findings that the administrator accepts aloud, by code in lower case without "E-",
+  /// e.g. {"no-reset", "no-iommu"} (ours; written allow=no-reset+no-iommu).
+  std::vector<std::string> allow;
+
+  bool operator==(const AssignOptions&) const = default;
+};
+
+/// A parsed device specification.
+struct DeviceSpec {
+  Sbdf sbdf;
+  bool all_functions = false;  ///< "BB:DD.*": every function of the slot; sbdf.function is 0.
+  std::string name;            ///< Set instead of sbdf for "name=...".
+  AssignOptions options;
+
+  bool operator==(const DeviceSpec&) const = default;
+
+  /// Grammar: bdf["@"hex][,key=value]* or key=value[,key=value]*, plus Xen 2.0's "bb,dd,ff" and
+  /// the SXP form. Keys: bdf vslot permissive msitranslate seize power_mgmt rdm_policy name, and
+  /// ours: allow. Exactly one of bdf and name. Duplicate and unknown keys are errors that name the
+  /// key and list the known ones. Booleans: 0 1 yes no true false on off.
+  static Result<DeviceSpec> parse(std::string_view text, const AssignOptions& defaults = {});
+  /// Canonical text that parse() accepts.
+  [[nodiscard]] std::string str() const;
+};
+
+}  // namespace pciassign

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/// \file
+/// The hypervisor as a port. The real implementation (libxenctrl) is the only code that sees
+/// xenctrl.h; the simulated one behaves as Xen does: rangesets, errors, traps.
+#pragma once
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "pciassign/address.hpp"
+#include "pciassign/result.hpp"
+
+namespace pciassign {
+
+using DomId = std::uint32_t;
+inline constexpr DomId kDom0 = 0;
+inline constexpr DomId kDomIo = 0x7ff1;  ///< DOMID_IO: quarantine (xen.h).
+
+enum class DomainKind { pv, hvm, pvh };
+
+/// Facts of one domain (xen_domctl_getdomaininfo, domctl.h).
+struct DomainInfo {
+  DomId domid = 0;
+  std::array<std::uint8_t, 16> uuid{};  ///< The handle; survives nothing, tells a reused domid.
+  DomainKind kind = DomainKind::pv;
+  bool dying = false;
+  bool shutdown = false;  ///< Shut down or crashed, see shutdown_code.
+  int shutdown_code = 0;  ///< SHUTDOWN_* (sched.h): 0 poweroff 1 reboot 2 suspend 3 crash ...
+  bool paused = false;
+
+  /// Gone for good as far as devices go: dying, or shut down for anything but suspend.
+  [[nodiscard]] bool gone() const noexcept { return dying || (shutdown && shutdown_code != 2); }
+  [[nodiscard]] std::string uuid_str() const;
+};
+
+struct HostInfo {
+  int xen_major = 0, xen_minor = 0;
+  bool iommu = false;  ///< XEN_SYSCTL_PHYSCAP_directio.
+  std::optional<bool> interrupt_remapping;  ///< From the console ring; empty when it cannot tell.
+};
+
+/// Operations are synchronous and short. Errors carry the hypercall's errno in sys_errno.
+class Hypervisor {
+ public:
+  virtual ~Hypervisor() = default;
+  virtual Result<HostInfo> host() = 0;
+  /// ErrorKind::not_found when no such domain exists (getinfolist filtered on domid).
+  virtual Result<DomainInfo> domain(DomId domid) = 0;
+  virtual Result<std::vector<DomainInfo>> domains() = 0;
+  /// Pauses count: each pause needs its own unpause.
+  virtual Result<void> pause(DomId domid) = 0;
+  virtual Result<void> unpause(DomId domid) = 0;
+
+  /// XEN_DOMCTL_assign_device. `domid` may be kDomIo (quarantine). EBUSY: owned by another domain
+  /// or MSI-X MASKALL set. EOPNOTSUPP: domain without IOMMU (created without passthrough).
+  virtual Result<void> assign(DomId domid, const Sbdf& sbdf, RdmPolicy rdm) = 0;
+  /// XEN_DOMCTL_deassign_device; by Xen's default (iommu=quarantine) the device goes to DOMID_IO.
+  /// ENODEV when the domain does not own it.
+  virtual Result<void> deassign(DomId domid, const Sbdf& sbdf) = 0;
+  /// XEN_DOMCTL_test_assign_device: could it be assigned? Errors as assign().
+  virtual Result<void> test_assign(DomId domid, const Sbdf& sbdf) = 0;
+  /// Functions that must be assigned together with sbdf as Xen sees it; not ACS-aware.
+  virtual Result<std::vector<Sbdf>> device_group(DomId domid, const Sbdf& sbdf) = 0;
+
+  virtual Result<void> iomem_permission(DomId domid, std::uint64_t first_frame,
+                                        std::uint64_t frames, bool allow) = 0;
+  virtual Result<void> ioport_permission(DomId domid, std::uint32_t first, std::uint32_t count,
+                                         bool allow) = 0;
+  /// PHYSDEVOP_map_pirq of a GSI; returns the domain's pirq. Grants irq access by itself.
+  virtual Result<int> map_gsi(DomId domid, int gsi) = 0;
+  virtual Result<void> unmap_pirq(DomId domid, int pirq) = 0;
+  virtual Result<void> irq_permission(DomId domid, int pirq, bool allow) = 0;
+};
+
+/// Opens libxenctrl. ErrorKind::unavailable when this is not dom0 of a running Xen.
+Result<std::unique_ptr<Hypervisor>> open_hypervisor();
+
+}  // namespace pciassign

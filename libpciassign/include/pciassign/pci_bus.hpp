@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/// \file
+/// dom0's PCI bus as sysfs shows it, and what can be done to a device there. A port: the real
+/// implementation is SysfsPciBus, the tests' is sim::PciBus.
+#pragma once
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "pciassign/address.hpp"
+#include "pciassign/result.hpp"
+
+namespace pciassign {
+
+/// One region of a device: a line of sysfs `resource` (0-5 BARs, 6 the expansion ROM).
+struct Region {
+  int index = 0;
+  std::uint64_t start = 0;  ///< Machine address, or I/O port.
+  std::uint64_t size = 0;   ///< Bytes; never 0 in a listed region.
+  bool io = false;          ///< I/O ports rather than memory.
+  bool prefetchable = false;
+  bool is_64bit = false;
+
+  bool operator==(const Region&) const = default;
+  /// First machine frame and number of 4 KiB frames (memory regions).
+  [[nodiscard]] std::uint64_t first_frame() const noexcept { return start >> 12; }
+  [[nodiscard]] std::uint64_t frames() const noexcept {
+    return ((start + size - 1) >> 12) - first_frame() + 1;
+  }
+};
+
+/// A PCI function in dom0.
+struct Device {
+  Sbdf sbdf;
+  std::uint16_t vendor = 0, device = 0, subsystem_vendor = 0, subsystem_device = 0;
+  std::uint32_t class_code = 0;      ///< 24 bits: base class, subclass, programming interface.
+  std::uint8_t revision = 0;
+  std::uint8_t header_type = 0;      ///< Without the multi-function bit; 0 endpoint, 1 bridge.
+  bool multifunction = false;
+  std::vector<Region> regions;
+  int irq = 0;                       ///< sysfs `irq`: the GSI once enabled and while MSI is off.
+  std::uint8_t interrupt_pin = 0;    ///< 0 none, 1-4 INTA-INTD.
+  bool msi = false, msix = false;    ///< Capabilities present.
+  std::vector<std::string> reset_methods;  ///< sysfs `reset_method`: flr pm bus ...
+  std::string driver;                ///< Bound driver of dom0, or empty.
+  std::vector<Sbdf> path;            ///< Bridges from the root bus down to, not including, it.
+  std::string parent_bus;            ///< "pci0000:00": the host bridge it hangs on.
+  std::optional<Sbdf> physfn;        ///< The PF when this is a virtual function.
+  std::string name;                  ///< Human readable name from pci.ids, or empty.
+  std::vector<std::string> in_use;   ///< What of dom0 depends on it ("mounted on /", "default route").
+
+  [[nodiscard]] bool on_pciback() const { return driver == "pciback"; }
+  [[nodiscard]] bool is_bridge() const { return header_type != 0; }
+};
+
+/// The port to dom0's PCI bus. No call waits for a guest; reset() and bind calls can take up to a
+/// few seconds and belong into slow steps.
+class PciBus {
+ public:
+  virtual ~PciBus() = default;
+  /// All functions, sorted by address.
+  virtual Result<std::vector<Device>> devices() = 0;
+  /// One function; ErrorKind::not_found when there is none.
+  virtual Result<Device> device(const Sbdf& sbdf) = 0;
+  /// `size` (1, 2 or 4) bytes of configuration space at `offset`, as dom0's kernel reads them.
+  virtual Result<std::uint32_t> read_config(const Sbdf& sbdf, unsigned offset, unsigned size) = 0;
+  /// Resets the function through pciback's do_flr when it is there, else sysfs `reset`.
+  /// Returns the method used ("flr", "pm", "bus"); an error when no method exists or it failed.
+  virtual Result<std::string> reset(const Sbdf& sbdf) = 0;
+  /// Unbinds the current driver and binds pciback (new_slot, bind). No effect if it is there.
+  virtual Result<void> bind_pciback(const Sbdf& sbdf) = 0;
+  /// Takes the device from pciback (unbind, remove_slot) and, unless `driver` is empty, binds that.
+  virtual Result<void> unbind_pciback(const Sbdf& sbdf, const std::string& driver) = 0;
+  /// Sets pciback's permissive mode for the device. It ends with the attachment.
+  virtual Result<void> set_permissive(const Sbdf& sbdf) = 0;
+  /// Whether the module with the PCI driver "pciback" is loaded.
+  virtual bool pciback_present() = 0;
+};
+
+/// The real bus below `root` (normally "/sys").
+std::unique_ptr<PciBus> make_sysfs_pci_bus(std::string root = "/sys");
+
+}  // namespace pciassign

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/// \file
+/// Plans: a goal as an ordered list of steps, and their execution. What `plan` prints is what
+/// `attach` does: both use the same Plan. No hypercall that changes something is made elsewhere.
+#pragma once
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "pciassign/hypervisor.hpp"
+#include "pciassign/pci_bus.hpp"
+#include "pciassign/policy.hpp"
+#include "pciassign/result.hpp"
+#include "pciassign/store.hpp"
+
+namespace pciassign {
+
+/// Monotonic time as a port, so that limits can be tested without waiting.
+class Clock {
+ public:
+  using TimePoint = std::chrono::steady_clock::time_point;
+  virtual ~Clock() = default;
+  [[nodiscard]] virtual TimePoint now() const = 0;
+};
+std::unique_ptr<Clock> make_steady_clock();
+
+class Journal;
+
+/// Everything that a step may touch.
+struct Ports {
+  Hypervisor& xen;
+  Store& store;
+  PciBus& pci;
+  Journal& journal;
+  Clock& clock;
+};
+
+/// One step of a plan.
+struct Step {
+  std::string id;     ///< Stable: "assign", "iomem", "wait-connected" ...
+  std::string words;  ///< For a person, with the figures: "grant I/O memory feb40-feb7f (BAR 0)".
+  std::function<Result<void>(Ports&)> run;
+  /// Takes `run` back. Empty: nothing to take back. Must succeed when there is nothing left.
+  std::function<Result<void>(Ports&)> undo;
+  /// Empty: the step is over when run returns. Otherwise asked after each xenstore event.
+  std::function<Result<bool>(Ports&)> ready;
+  std::chrono::milliseconds limit{0};  ///< For ready; when it passes the step fails (timed_out).
+  bool slow = false;      ///< run may take seconds (reset): the daemon runs it on a worker thread.
+  /// Taking back goes forward only: a failure is recorded and the later steps still run (detach).
+  bool keep_going = false;
+};
+
+enum class PlanKind { attach, detach, reserve, release, cleanup };
+
+struct Plan {
+  PlanKind kind = PlanKind::attach;
+  std::string title;  ///< "attach 0000:00:04.0 to net (domain 3)".
+  std::optional<DomId> domid;
+  std::string domain_name;
+  std::vector<Sbdf> devices;        ///< All devices that it touches; plans that share one exclude each other.
+  std::vector<Finding> findings;    ///< Of policy; includes the accepted ones.
+  std::vector<Step> steps;
+  std::string undo_command;         ///< The command that takes it back, for the user.
+};
+
+struct StepReport {
+  std::string id, words;
+  std::chrono::microseconds took{0};
+  std::optional<Error> error;
+  bool undone = false;
+};
+
+struct PlanReport {
+  std::vector<StepReport> steps;
+  /// Empty on success. For a plan with undo: which step failed and why, after everything was undone.
+  std::optional<Error> error;
+  std::vector<Error> undo_errors;  ///< What could not be undone; the journal keeps it for retry.
+};
+
+/// One plan under way, advanced by its caller, so that nothing blocks:
+///   for (;;) switch (e.next()) {
+///     case run: e.perform(); break;           // or on a worker thread when current().slow
+///     case wait: arm a timer for e.deadline(); return;  // call e.poll() on xenstore events
+///     case finished: use e.report(); return; }
+class Execution {
+ public:
+  enum class Next { run, wait, finished };
+  Execution(Plan plan, Ports ports);
+  [[nodiscard]] Next next() const;
+  /// The step (or undo) that perform() would run.
+  [[nodiscard]] const Step& current() const;
+  void perform();
+  /// Asks the waiting step's ready(); fails it when its limit has passed.
+  void poll();
+  [[nodiscard]] Clock::TimePoint deadline() const;
+  /// Abandons: the current wait fails with `why`, and what was done is undone.
+  void cancel(Error why);
+  [[nodiscard]] const Plan& plan() const;
+  [[nodiscard]] const PlanReport& report() const;
+  /// Called after each change of state with (index, report of that step, total).
+  std::function<void(std::size_t, const StepReport&, std::size_t)> on_step;
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+/// Runs to the end on the calling thread, waiting on the store's fd. For tools and tests.
+PlanReport run_to_end(Plan plan, Ports ports);
+
+}  // namespace pciassign

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/// \file
+/// xenstore as a port.
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "pciassign/hypervisor.hpp"
+#include "pciassign/result.hpp"
+
+namespace pciassign {
+
+/// XenbusState (io/xenbus.h).
+enum class XenbusState {
+  unknown = 0, initialising = 1, init_wait = 2, initialised = 3, connected = 4,
+  closing = 5, closed = 6, reconfiguring = 7, reconfigured = 8,
+};
+
+/// Permissions of a node: the owner has all; `reader` may read.
+struct StorePerms {
+  DomId owner = kDom0;
+  std::optional<DomId> reader;
+};
+
+/// Reads and writes, alone or inside a transaction.
+class StoreView {
+ public:
+  virtual ~StoreView() = default;
+  /// Empty optional when the node does not exist.
+  virtual Result<std::optional<std::string>> read(const std::string& path) = 0;
+  /// Names of children; empty when the node does not exist.
+  virtual Result<std::vector<std::string>> list(const std::string& path) = 0;
+  virtual Result<void> write(const std::string& path, const std::string& value) = 0;
+  virtual Result<void> mkdir(const std::string& path) = 0;
+  /// Removes the subtree; success when it does not exist.
+  virtual Result<void> remove(const std::string& path) = 0;
+  virtual Result<void> set_perms(const std::string& path, const StorePerms& perms) = 0;
+};
+
+struct WatchEvent {
+  std::string path;
+  std::string token;
+};
+
+class Store : public StoreView {
+ public:
+  /// Runs `body` in a transaction and commits; repeats it while xenstored says EAGAIN (bounded).
+  /// An error of the body aborts the transaction and is returned.
+  virtual Result<void> transaction(const std::function<Result<void>(StoreView&)>& body) = 0;
+  virtual Result<void> watch(const std::string& path, const std::string& token) = 0;
+  virtual Result<void> unwatch(const std::string& path, const std::string& token) = 0;
+  /// Readable when next_event() has something.
+  [[nodiscard]] virtual int fd() const = 0;
+  /// The next watch event without blocking; empty when there is none.
+  virtual Result<std::optional<WatchEvent>> next_event() = 0;
+};
+
+/// Opens libxenstore. ErrorKind::unavailable when xenstored does not answer.
+Result<std::unique_ptr<Store>> open_store();
+
+}  // namespace pciassign

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/// \file
+/// The front door: facts, findings and plans for the goals that a user or the daemon has.
+#pragma once
+#include <chrono>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "pciassign/journal.hpp"
+#include "pciassign/plan.hpp"
+
+namespace pciassign {
+
+struct Settings {
+  std::chrono::milliseconds connect_limit{30'000};  ///< Both ends Connected after a hot attach.
+  std::chrono::milliseconds backend_limit{10'000};  ///< pciback exported the devices (cold attach).
+  std::chrono::milliseconds detach_limit{10'000};   ///< The guest's answer to a detach.
+};
+
+/// A device with what is known about its assignment.
+struct DeviceView {
+  Device device;
+  /// "in use by dom0", "free", "reserved" (on pciback), "attaching", "attached", "detaching",
+  /// "attached by libxl".
+  std::string state;
+  std::optional<DomId> domid;
+  std::string domain_name;
+  std::string virtual_slot;  ///< vdev-N as the backend published it, or empty.
+};
+
+enum class AttachMode {
+  hot,   ///< The domain runs: wait until both ends are Connected.
+  cold,  ///< The domain is paused before its first instruction: wait for the back end only.
+};
+
+class Toolstack {
+ public:
+  explicit Toolstack(Ports ports, Settings settings = {});
+
+  Result<std::vector<DeviceView>> list();
+  Result<DeviceView> show(const Sbdf& sbdf);
+  /// A domain by name or number, from xenstore and Xen. not_found names what was looked for.
+  Result<DomainInfo> find_domain(const std::string& name_or_id);
+  Result<std::string> domain_name(DomId domid);
+
+  /// Findings with evidence for each check; does not fail on refusals.
+  Result<std::vector<Finding>> explain(const std::vector<DeviceSpec>& specs,
+                                       std::optional<DomId> domid);
+  /// A plan whose findings hold no refusal; otherwise the first refusal as the error.
+  /// All devices go into one plan and are published in one transaction.
+  Result<Plan> plan_attach(DomId domid, const std::vector<DeviceSpec>& specs, AttachMode mode);
+  /// Orderly: tells the guest and waits (bounded). If the domain is gone: does not wait.
+  Result<Plan> plan_detach(DomId domid, const std::vector<Sbdf>& devices);
+  /// Seize for later use: to pciback, then quarantine. Release: back to its dom0 driver.
+  Result<Plan> plan_reserve(const Sbdf& sbdf);
+  Result<Plan> plan_release(const Sbdf& sbdf);
+  /// What has to be put right now: attachments of domains that are gone (or whose domid was
+  /// reused), and interrupted plans that the journal tells of. One plan per domain. `busy`
+  /// devices (plans under way) are left alone.
+  Result<std::vector<Plan>> reconcile(const std::vector<Sbdf>& busy);
+
+  [[nodiscard]] Ports& ports() noexcept { return ports_; }
+
+ private:
+  Ports ports_;
+  Settings settings_;
+};
+
+}  // namespace pciassign
