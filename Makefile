@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# pciassign: the one entry. `make help` prints what there is.
+#
+# Each set-up stage is a stamp under build/, made again when scripts/setup changes, so that
+# every target works on a fresh Debian 12 machine and costs nothing afterwards.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := all
+
+BUILD   := build
+JOBS    ?= $(shell nproc)
+PREFIX  ?= /usr
+DESTDIR ?=
+KVER    ?= $(shell scripts/kernel-version 2>/dev/null || uname -r)
+KDIR    ?= /lib/modules/$(KVER)/build
+FUZZ_SECONDS ?= 60
+
+CMAKE_FLAGS := -DCMAKE_INSTALL_PREFIX=$(PREFIX) -DCMAKE_INSTALL_SYSCONFDIR=/etc
+
+.PHONY: all help setup-build setup-all modules userspace demo test check unit unit-sanitized \
+	lint sparse testbed fuzz install clean
+
+all: modules userspace ## build the modules, the library, the daemon and the command line
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+$(BUILD)/stamp/setup-%: scripts/setup
+	scripts/setup $*
+	@mkdir -p $(@D) && touch $@
+
+setup-build: $(BUILD)/stamp/setup-build
+setup-all: $(BUILD)/stamp/setup-build $(BUILD)/stamp/setup-check $(BUILD)/stamp/setup-testbed
+
+modules: setup-build
+	$(MAKE) -C kmod KVER=$$(scripts/kernel-version) modules
+
+userspace: setup-build
+	cmake -S . -B $(BUILD)/user -G Ninja $(CMAKE_FLAGS) >$(BUILD)/cmake.log || { cat $(BUILD)/cmake.log; exit 1; }
+	cmake --build $(BUILD)/user -j $(JOBS)
+
+install: ## install what `all` built (honours DESTDIR, PREFIX, KVER)
+	DESTDIR=$(DESTDIR) cmake --install $(BUILD)/user
+	$(MAKE) -C kmod KVER=$$(scripts/kernel-version) DESTDIR=$(DESTDIR) modules_install
+
+unit: userspace
+	ctest --test-dir $(BUILD)/user --output-on-failure -j $(JOBS)
+
+unit-sanitized: setup-build
+	cmake -S . -B $(BUILD)/sanitized -G Ninja $(CMAKE_FLAGS) -DPCIASSIGN_SANITIZE=ON >/dev/null
+	cmake --build $(BUILD)/sanitized -j $(JOBS)
+	ctest --test-dir $(BUILD)/sanitized --output-on-failure -j $(JOBS)
+
+sparse: setup-build $(BUILD)/stamp/setup-check
+	$(MAKE) -C kmod KVER=$$(scripts/kernel-version) sparse
+
+lint: $(BUILD)/stamp/setup-check
+	scripts/lint
+
+check: setup-build modules sparse lint unit ## units, hosted kernel tests and lint: for every commit
+
+testbed: setup-all all ## every scenario on real Xen in QEMU
+	tests/testbed/run-all
+
+fuzz: setup-build $(BUILD)/stamp/setup-check ## libFuzzer targets, FUZZ_SECONDS=60 each
+	scripts/fuzz $(FUZZ_SECONDS)
+
+demo: setup-all all ## the main job on real Xen, told step by step
+	scripts/demo
+
+test: check unit-sanitized ## everything: check, sanitizers, a short fuzz, the demo, all scenarios
+	$(MAKE) fuzz FUZZ_SECONDS=10
+	$(MAKE) demo
+	$(MAKE) testbed
+
+clean: ## remove everything that was built (the testbed's images too)
+	rm -rf $(BUILD)
