@@ -13,8 +13,6 @@ BUILD   := build
 JOBS    ?= $(shell nproc)
 PREFIX  ?= /usr
 DESTDIR ?=
-KVER    ?= $(shell scripts/kernel-version 2>/dev/null || uname -r)
-KDIR    ?= /lib/modules/$(KVER)/build
 FUZZ_SECONDS ?= 60
 
 CMAKE_FLAGS := -DCMAKE_INSTALL_PREFIX=$(PREFIX) -DCMAKE_INSTALL_SYSCONFDIR=/etc
