@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/// \file
+/// The daemon's configuration: /etc/pciassign/pciassignd.toml and assignments.d/*.toml.
+/// Errors are ErrorKind::usage and begin with file:line:column.
+#pragma once
+#include <cstddef>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "pciassign/result.hpp"
+#include "pciassign/toolstack.hpp"
+
+namespace pciassign::config {
+
+enum class LogLevel { debug, info, warning, error };
+Result<LogLevel> parse_log_level(std::string_view text);
+std::string_view to_string(LogLevel level) noexcept;
+
+struct Limits {
+  std::size_t clients = 64;            ///< Connections; a half of them for root only.
+  std::size_t message_bytes = 1 << 20;  ///< Longest request.
+  std::size_t plans = 64;              ///< Plans under way.
+};
+
+struct Paths {
+  std::filesystem::path state = "/var/lib/pciassign";
+  std::filesystem::path socket = "/run/pciassign/control.sock";
+  std::filesystem::path assignments = "/etc/pciassign/assignments.d";
+  std::string sysfs = "/sys";
+};
+
+struct DaemonConfig {
+  LogLevel log_level = LogLevel::info;
+  Paths paths;
+  Limits limits;
+  Settings settings;
+};
+
+/// `origin` names the text in errors.
+Result<DaemonConfig> parse_daemon_config(std::string_view text, const std::string& origin);
+/// A missing file is an error; the caller decides whether that matters.
+Result<DaemonConfig> load_daemon_config(const std::filesystem::path& file);
+
+/// What becomes of a domain whose devices could not be attached before its first instruction.
+enum class OnFailure { start, keep_paused };
+
+/// The devices that a domain is to have, by its name.
+struct Assignment {
+  std::string domain;
+  std::vector<DeviceSpec> devices;
+  OnFailure on_failure = OnFailure::keep_paused;
+  std::string origin;  ///< file:line:column of the entry.
+};
+using Assignments = std::map<std::string, Assignment, std::less<>>;
+
+Result<Assignments> parse_assignments(std::string_view text, const std::string& origin);
+/// Every *.toml of the directory in the order of their names; a missing directory holds none.
+/// A domain that is configured twice is an error that names both places.
+Result<Assignments> load_assignments(const std::filesystem::path& directory);
+
+}  // namespace pciassign::config

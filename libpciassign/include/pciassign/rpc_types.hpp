@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/// \file
+/// The typed parameters and results of the control protocol's methods, shared by both sides.
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "pciassign/plan.hpp"
+#include "pciassign/toolstack.hpp"
+
+namespace pciassign::rpc {
+
+/// A plan as words: what travels of a Plan.
+struct PlanStep {
+  std::string id, words;
+  bool operator==(const PlanStep&) const = default;
+};
+struct PlanView {
+  PlanKind kind = PlanKind::attach;
+  std::string title;
+  std::optional<DomId> domid;
+  std::string domain_name;
+  std::vector<Sbdf> devices;
+  std::vector<Finding> findings;
+  std::vector<PlanStep> steps;
+  std::string undo_command;
+};
+PlanView view_of(const Plan& plan);
+
+/// `plan`: action is attach, detach, reserve or release; the last two take no domain.
+struct PlanParams {
+  std::string action, domain;
+  std::vector<std::string> devices;
+};
+/// `attach`: devices are specifications (address and options); mode is auto, hot or cold.
+struct AttachParams {
+  std::string domain;
+  std::vector<std::string> devices;
+  std::string mode = "auto";
+};
+/// `detach`: devices are addresses.
+struct DetachParams {
+  std::string domain;
+  std::vector<std::string> devices;
+};
+/// `show`, `reserve`, `release`.
+struct DeviceParams {
+  std::string device;
+};
+/// `domain`.
+struct DomainParams {
+  std::string domain;
+};
+/// `create-prepare`: judges the devices for a domain that does not exist yet and keeps the daemon
+/// from acting on that name by itself while this connection lives.
+struct CreatePrepareParams {
+  std::string name;
+  std::vector<std::string> devices;
+};
+/// `create-complete`: attaches before the first instruction, then unpauses when asked to.
+struct CreateCompleteParams {
+  DomId domid = 0;
+  std::vector<std::string> devices;
+  bool unpause = true;
+};
+/// `cancel`: the id of a request of the same connection; what it did is undone.
+struct CancelParams {
+  std::int64_t request = 0;
+};
+
+/// The result of every change.
+struct ChangeResult {
+  PlanView plan;
+  std::vector<StepReport> steps;
+};
+
+struct DomainResult {
+  DomId domid = 0;
+  std::string name, uuid, kind;
+  bool paused = false;
+};
+
+struct VersionResult {
+  std::string version;
+  int protocol = 0;
+  std::string xen;  ///< "4.17", or empty when it cannot be told.
+};
+
+struct CommandInfo {
+  std::string name, words;
+  bool changes = false;  ///< Root only.
+};
+
+/// A plan under way.
+struct JobView {
+  std::string title;
+  std::vector<Sbdf> devices;
+  std::optional<DomId> domid;
+  std::string step;  ///< Words of the current step.
+  double seconds = 0;
+};
+/// A problem that the daemon will try again to put right.
+struct RetryView {
+  std::string what;
+  double next_seconds = 0;
+  unsigned failures = 0;
+};
+struct StatusResult {
+  VersionResult version;
+  std::int64_t pid = 0;
+  std::vector<JobView> jobs;
+  std::vector<RetryView> retries;
+  std::vector<std::string> configured;  ///< Domains with configured assignments.
+  std::size_t attachments = 0;
+};
+
+/// The `step` notification: a step of request `request` runs, or came to an end.
+struct StepEvent {
+  std::int64_t request = 0;
+  std::size_t index = 0, total = 0;
+  std::string state;  ///< running, done, failed, undone.
+  StepReport step;
+};
+
+}  // namespace pciassign::rpc

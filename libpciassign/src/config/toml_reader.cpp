@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "toml_reader.hpp"
+
+#include <fmt/format.h>
+
+namespace pciassign::config {
+
+std::string position(const toml::node& node, const std::string& origin) {
+  const toml::source_position at = node.source().begin;
+  return fmt::format("{}:{}:{}", origin, at.line, at.column);
+}
+
+tl::unexpected<Error> fail_at(const toml::node& node, const std::string& origin, std::string what) {
+  return fail(ErrorKind::usage, fmt::format("{}: {}", position(node, origin), what));
+}
+
+Result<toml::table> parse_toml(std::string_view text, const std::string& origin) {
+  toml::parse_result parsed = toml::parse(text);
+  if (!parsed) {
+    const toml::parse_error& error = parsed.error();
+    return fail(ErrorKind::usage, fmt::format("{}:{}:{}: {}", origin, error.source().begin.line,
+                                              error.source().begin.column, error.description()));
+  }
+  return std::move(parsed).table();
+}
+
+TableReader::TableReader(const toml::table& table, std::string origin, std::string name)
+    : table_(table), origin_(std::move(origin)), name_(std::move(name)) {}
+
+void TableReader::complain(const toml::node& node, std::string what) {
+  if (!error_) error_ = fail_at(node, origin_, std::move(what)).value();
+}
+
+const toml::node* TableReader::node(std::string_view key) {
+  known_.emplace(key);
+  return table_.get(key);
+}
+
+TableReader& TableReader::text(std::string_view key, std::string& out) {
+  if (const toml::node* found = node(key)) {
+    if (const auto value = found->value_exact<std::string>()) {
+      out = *value;
+    } else {
+      complain(*found, fmt::format("{} must be a string", key));
+    }
+  }
+  return *this;
+}
+
+TableReader& TableReader::count(std::string_view key, std::size_t& out, std::int64_t low,
+                                std::int64_t high) {
+  if (const toml::node* found = node(key)) {
+    const auto value = found->value_exact<std::int64_t>();
+    if (value && *value >= low && *value <= high) {
+      out = static_cast<std::size_t>(*value);
+    } else {
+      complain(*found, fmt::format("{} must be an integer from {} to {}", key, low, high));
+    }
+  }
+  return *this;
+}
+
+const toml::table* TableReader::table(std::string_view key) {
+  const toml::node* found = node(key);
+  if (found != nullptr && !found->is_table()) {
+    complain(*found, fmt::format("{} must be a table", key));
+    return nullptr;
+  }
+  return found == nullptr ? nullptr : found->as_table();
+}
+
+const toml::array* TableReader::array(std::string_view key) {
+  const toml::node* found = node(key);
+  if (found != nullptr && !found->is_array()) {
+    complain(*found, fmt::format("{} must be an array", key));
+    return nullptr;
+  }
+  return found == nullptr ? nullptr : found->as_array();
+}
+
+Result<void> TableReader::end() {
+  for (const auto& [key, value] : table_) {
+    if (known_.contains(key.str())) continue;
+    std::string words;
+    for (const std::string& known : known_) words += (words.empty() ? "" : ", ") + known;
+    complain(value, fmt::format("unknown key \"{}\" in {} (known: {})", key.str(), name_, words));
+  }
+  if (error_) return tl::unexpected<Error>(*error_);
+  return {};
+}
+
+}  // namespace pciassign::config

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "json_fields.hpp"
+
+namespace pciassign::rpc {
+namespace json = boost::json;
+namespace {
+
+json::object to_json(const JobView& job) {
+  json::array devices;
+  for (const Sbdf& device : job.devices) devices.emplace_back(device.str());
+  return {{"title", job.title},
+          {"devices", std::move(devices)},
+          {"domain", job.domid ? json::value(*job.domid) : json::value(nullptr)},
+          {"step", job.step},
+          {"seconds", job.seconds}};
+}
+
+json::object to_json(const RetryView& retry) {
+  return {{"what", retry.what}, {"next_seconds", retry.next_seconds}, {"failures", retry.failures}};
+}
+
+}  // namespace
+
+json::object to_json(const DomainResult& d) {
+  return {{"domid", d.domid}, {"name", d.name}, {"uuid", d.uuid}, {"kind", d.kind}, {"paused", d.paused}};
+}
+template <>
+Result<DomainResult> from_json<DomainResult>(const json::value& value) {
+  DomainResult d;
+  Fields fields(value);
+  fields.required("domid", d.domid)
+      .required("name", d.name)
+      .optional("uuid", d.uuid)
+      .optional("kind", d.kind)
+      .optional("paused", d.paused);
+  return finish(fields, std::move(d));
+}
+
+json::object to_json(const VersionResult& v) {
+  return {{"version", v.version}, {"protocol", v.protocol}, {"xen", v.xen}};
+}
+template <>
+Result<VersionResult> from_json<VersionResult>(const json::value& value) {
+  VersionResult v;
+  Fields fields(value);
+  fields.required("version", v.version).required("protocol", v.protocol).optional("xen", v.xen);
+  return finish(fields, std::move(v));
+}
+
+json::object to_json(const CommandInfo& c) {
+  return {{"name", c.name}, {"words", c.words}, {"changes", c.changes}};
+}
+template <>
+Result<CommandInfo> from_json<CommandInfo>(const json::value& value) {
+  CommandInfo c;
+  Fields fields(value);
+  fields.required("name", c.name).optional("words", c.words).optional("changes", c.changes);
+  return finish(fields, std::move(c));
+}
+
+template <>
+Result<JobView> from_json<JobView>(const json::value& value) {
+  JobView job;
+  Fields fields(value);
+  fields.required("title", job.title)
+      .optional("devices", job.devices)
+      .optional("domain", job.domid)
+      .optional("step", job.step)
+      .optional("seconds", job.seconds);
+  return finish(fields, std::move(job));
+}
+
+template <>
+Result<RetryView> from_json<RetryView>(const json::value& value) {
+  RetryView retry;
+  Fields fields(value);
+  fields.required("what", retry.what)
+      .optional("next_seconds", retry.next_seconds)
+      .optional("failures", retry.failures);
+  return finish(fields, std::move(retry));
+}
+
+json::object to_json(const StatusResult& s) {
+  json::array jobs, retries, configured;
+  for (const JobView& job : s.jobs) jobs.push_back(to_json(job));
+  for (const RetryView& retry : s.retries) retries.push_back(to_json(retry));
+  for (const std::string& name : s.configured) configured.emplace_back(name);
+  return {{"version", to_json(s.version)},
+          {"pid", s.pid},
+          {"jobs", std::move(jobs)},
+          {"retries", std::move(retries)},
+          {"configured", std::move(configured)},
+          {"attachments", s.attachments}};
+}
+template <>
+Result<StatusResult> from_json<StatusResult>(const json::value& value) {
+  StatusResult s;
+  Fields fields(value);
+  fields.required("version", s.version)
+      .optional("pid", s.pid)
+      .optional("jobs", s.jobs)
+      .optional("retries", s.retries)
+      .optional("configured", s.configured)
+      .optional("attachments", s.attachments);
+  return finish(fields, std::move(s));
+}
+
+}  // namespace pciassign::rpc
