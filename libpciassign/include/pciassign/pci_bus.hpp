@@ -44,6 +44,12 @@ struct Device {
   int irq = 0;                       ///< sysfs `irq`: the GSI once enabled and while MSI is off.
   std::uint8_t interrupt_pin = 0;    ///< 0 none, 1-4 INTA-INTD.
   bool msi = false, msix = false;    ///< Capabilities present.
+  bool interrupt_is_msi = false;     ///< MSI or MSI-X is on now: `irq` is not the GSI.
+  /// PCI Express device/port type (PCIe base specification 7.5.3.2: 0 endpoint, 4 root port,
+  /// 5 upstream and 6 downstream switch port, 7 bridge to conventional PCI, 9 root complex
+  /// integrated endpoint); empty for conventional PCI.
+  std::optional<std::uint8_t> pcie_type;
+  bool acs = false;                  ///< Access Control Services capability present.
   std::vector<std::string> reset_methods;  ///< sysfs `reset_method`: flr pm bus ...
   std::string driver;                ///< Bound driver of dom0, or empty.
   std::vector<Sbdf> path;            ///< Bridges from the root bus down to, not including, it.

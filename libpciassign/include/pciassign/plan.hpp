@@ -51,6 +51,14 @@ struct Step {
   bool slow = false;      ///< run may take seconds (reset): the daemon runs it on a worker thread.
   /// Taking back goes forward only: a failure is recorded and the later steps still run (detach).
   bool keep_going = false;
+  /// With keep_going: a failure is noted in the step's report only; the plan still succeeds (a
+  /// guest that did not answer, a reset that the next attach repeats and verifies anyway).
+  bool advisory = false;
+  /// Runs (or, in an attach, is undone) only if nothing before it failed: forgetting the journal's
+  /// record, which a retry starts from, and the marker that keeps libxl away.
+  bool only_when_clean = false;
+  /// Called once when the wait for `ready` is over, however it ended: takes watches away.
+  std::function<void(Ports&)> finish;
 };
 
 enum class PlanKind { attach, detach, reserve, release, cleanup };

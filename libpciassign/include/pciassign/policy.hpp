@@ -35,6 +35,9 @@ struct AttachFacts {
   std::vector<DeviceSpec> wanted;            ///< One per function, '*' already expanded.
   std::vector<std::pair<Sbdf, DomId>> owners;  ///< From our journal and /libxl/pci/*/domid.
   std::size_t already_attached = 0;          ///< Devices that the domain has now.
+  bool pciback_present = true;               ///< The module with the driver "pciback" is loaded.
+  /// For each wanted device what Xen says must go with it (Hypervisor::device_group).
+  std::vector<std::pair<Sbdf, std::vector<Sbdf>>> xen_groups;
 };
 
 /// Every check on every wanted device, also the passed ones (Severity::ok).

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "commands.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace pciassign::daemon {
+
+const std::vector<Commands::Method>& Commands::methods() {
+  static const std::vector<Method> table{
+      {"list-commands", "the methods of this daemon", false, &Commands::list_commands},
+      {"version", "version of the daemon, the protocol and Xen", false, &Commands::version},
+      {"status", "what runs, what is tried again, what is configured", false, &Commands::status},
+      {"list", "all devices and their assignment", false, &Commands::list},
+      {"show", "one device", false, &Commands::show},
+      {"domain", "one domain by name or number", false, &Commands::domain},
+      {"plan", "what a change would do", false, &Commands::plan},
+      {"attach", "give devices to a domain", true, &Commands::attach},
+      {"detach", "take devices from a domain", true, &Commands::detach},
+      {"reserve", "take a device from dom0's driver into quarantine", true, &Commands::reserve},
+      {"release", "give a device back to dom0's driver", true, &Commands::release},
+      {"create-prepare", "judge devices for a domain that is about to be created", true,
+       &Commands::create_prepare},
+      {"create-complete", "attach to a domain that was created paused, and let it run", true,
+       &Commands::create_complete},
+      {"cancel", "undo a request of this connection that is under way", true, &Commands::cancel},
+  };
+  return table;
+}
+
+Commands::Commands(Toolstack& toolstack, Scheduler& scheduler, Reconciler& reconciler,
+                   DomainWatcher& watcher, StateFiles& files, Log& log)
+    : toolstack_(toolstack),
+      scheduler_(scheduler),
+      reconciler_(reconciler),
+      watcher_(watcher),
+      files_(files),
+      log_(log) {}
+
+void Commands::handle(const std::shared_ptr<Session>& session, std::string_view line) {
+  const auto request = rpc::parse_request(line);
+  if (!request) {
+    log_.debug("bad-message", request.error().message, {{"uid", std::to_string(session->peer.uid)}});
+    Call(session, request.error().id).bad(request.error().code, request.error().message);
+    return;
+  }
+  const Call call(session, request->id);
+  const auto& table = methods();
+  const auto method = std::find_if(table.begin(), table.end(),
+                                   [&](const Method& entry) { return entry.name == request->method; });
+  if (method == table.end()) {
+    call.bad(rpc::kMethodNotFound, fmt::format("no method \"{}\"; list-commands tells them all",
+                                               request->method.substr(0, 64)));
+    return;
+  }
+  if (method->changes && !session->peer.root()) {
+    log_.warning("not-root", fmt::format("{} was refused", method->name),
+                 {{"uid", std::to_string(session->peer.uid)}, {"pid", std::to_string(session->peer.pid)}});
+    call.fail({ErrorKind::refused, "E-NOT-ROOT", fmt::format("{} is for root only", method->name),
+               "run it as root", 0});
+    return;
+  }
+  (this->*method->run)(call, request->params);
+}
+
+void Commands::session_closed(Session& session) {
+  if (!session.running.empty()) {
+    log_.info("client-gone", "a client left before its plan was over; the plan goes on",
+              {{"pid", std::to_string(session.peer.pid)}});
+  }
+  watcher_.release_holds(session.number);
+}
+
+}  // namespace pciassign::daemon

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "core.hpp"
+
+#include <array>
+#include <utility>
+
+namespace pciassign::daemon {
+namespace {
+
+/// What wakes the daemon: domains that come and go, and pciback's nodes, which only dom0 writes.
+constexpr std::array kWatches{"@introduceDomain", "@releaseDomain", "backend/pci"};
+
+}  // namespace
+
+Core::Core(Reactor& reactor, Ports ports, const config::DaemonConfig& config, Log& log)
+    : reactor_(reactor),
+      log_(log),
+      toolstack_(ports, config.settings),
+      files_(config.paths.state),
+      scheduler_(reactor, ports, log, config.limits.plans),
+      reconciler_(reactor, toolstack_, scheduler_, log),
+      watcher_(toolstack_, scheduler_, files_, log),
+      commands_(toolstack_, scheduler_, reconciler_, watcher_, files_, log),
+      server_(reactor, commands_, log, config.limits) {
+  scheduler_.on_job_over = [this] {
+    if (shut_down_done_) {
+      if (scheduler_.idle()) reactor_.post(std::exchange(shut_down_done_, nullptr));
+      return;
+    }
+    compare();
+  };
+}
+
+Core::~Core() = default;
+
+void Core::set_assignments(config::Assignments assignments) {
+  if (started_) watcher_.notice();
+  watcher_.set_assignments(std::move(assignments));
+  if (started_) watcher_.proceed();
+}
+
+Result<void> Core::start(UniqueFd listening) {
+  Store& store = toolstack_.ports().store;
+  for (const char* path : kWatches) {
+    if (auto watched = store.watch(path, path); !watched) return watched;
+  }
+  store_watch_ = reactor_.watch(store.fd());
+  store_watch_->on_readable([this] { store_readable(); });
+  started_ = true;
+  compare();
+  if (listening) server_.start(std::move(listening));
+  return {};
+}
+
+void Core::compare() {
+  if (!started_ || shut_down_done_) return;
+  // Pausing comes first: every microsecond counts until a new domain is held.
+  watcher_.notice();
+  reconciler_.kick();
+  watcher_.proceed();
+}
+
+void Core::store_readable() {
+  Store& store = toolstack_.ports().store;
+  bool domains = false;
+  for (;;) {
+    Result<std::optional<WatchEvent>> event = store.next_event();
+    if (!event) {
+      // Without xenstored nothing can be watched; systemd starts us again when it is back.
+      log_.error("xenstore-lost", event.error().message);
+      store_watch_.reset();
+      if (on_store_lost) on_store_lost();
+      return;
+    }
+    if (!*event) break;
+    const std::string& token = (*event)->token;
+    domains = domains || token.starts_with('@') || token == "name";
+  }
+  if (domains) compare();
+  scheduler_.world_changed();
+}
+
+void Core::shut_down(std::function<void()> done) {
+  server_.stop_accepting();
+  reconciler_.stop();
+  shut_down_done_ = std::move(done);
+  scheduler_.drain();
+  if (scheduler_.idle()) reactor_.post(std::exchange(shut_down_done_, nullptr));
+}
+
+}  // namespace pciassign::daemon

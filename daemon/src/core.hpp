@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/// \file
+/// The daemon without its process: everything between the ports and the control socket. Tests run
+/// it on simulated ports.
+#pragma once
+#include <functional>
+#include <memory>
+
+#include "commands.hpp"
+#include "domain_watcher.hpp"
+#include "reactor.hpp"
+#include "reconciler.hpp"
+#include "scheduler.hpp"
+#include "server.hpp"
+#include "state_files.hpp"
+
+namespace pciassign::daemon {
+
+class Core {
+ public:
+  Core(Reactor& reactor, Ports ports, const config::DaemonConfig& config, Log& log);
+  ~Core();
+  Core(const Core&) = delete;
+  Core& operator=(const Core&) = delete;
+
+  void set_assignments(config::Assignments assignments);
+  /// Watches xenstore, compares the journal with the world, and answers at `listening`.
+  Result<void> start(UniqueFd listening);
+  /// Undoes or ends what runs, then calls `done`.
+  void shut_down(std::function<void()> done);
+
+  /// xenstored went away.
+  std::function<void()> on_store_lost;
+
+  [[nodiscard]] Commands& commands() { return commands_; }
+  [[nodiscard]] Scheduler& scheduler() { return scheduler_; }
+  [[nodiscard]] Server& server() { return server_; }
+
+ private:
+  void store_readable();
+  void compare();
+
+  Reactor& reactor_;
+  Log& log_;
+  Toolstack toolstack_;
+  StateFiles files_;
+  Scheduler scheduler_;
+  Reconciler reconciler_;
+  DomainWatcher watcher_;
+  Commands commands_;
+  Server server_;
+  std::unique_ptr<Reactor::Descriptor> store_watch_;
+  std::function<void()> shut_down_done_;
+  bool started_ = false;
+};
+
+}  // namespace pciassign::daemon

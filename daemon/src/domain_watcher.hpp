@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/// \file
+/// Sees to it that a domain for which devices are configured has them before its first
+/// instruction: pauses it as soon as xenstore introduces it, attaches, lets it go.
+/// Every call compares what is with what should be; no call depends on an earlier event.
+#pragma once
+#include <map>
+#include <string>
+#include <vector>
+
+#include "log.hpp"
+#include "pciassign/toolstack.hpp"
+#include "scheduler.hpp"
+#include "state_files.hpp"
+
+namespace pciassign::daemon {
+
+class DomainWatcher {
+ public:
+  DomainWatcher(Toolstack& toolstack, Scheduler& scheduler, StateFiles& files, Log& log);
+
+  void set_assignments(config::Assignments assignments);
+  [[nodiscard]] const config::Assignments& assignments() const { return assignments_; }
+
+  /// Finds domains that are new or gone, and pauses at once those that are to have devices.
+  void notice();
+  /// Begins the attachments that are due and that no other plan is in the way of.
+  void proceed();
+
+  /// While a session holds a name, the domain of that name is left to its `create`.
+  Result<void> hold(const std::string& name, std::uint64_t session);
+  void release_holds(std::uint64_t session);
+  /// The domain has been dealt with by a request; nothing more is done for it.
+  void adopt(DomId domid);
+  /// Devices that the name is to have anyway.
+  [[nodiscard]] std::vector<DeviceSpec> configured(const std::string& name) const;
+  [[nodiscard]] std::vector<std::string> configured_names() const;
+
+ private:
+  enum class Stage { unnamed, held, due, attaching, over };
+  struct Domain {
+    DomainInfo info;
+    std::string name;
+    Stage stage = Stage::unnamed;
+    AttachMode mode = AttachMode::cold;
+    std::vector<DeviceSpec> devices;
+    config::OnFailure on_failure = config::OnFailure::keep_paused;
+    bool waits = false;  ///< Told once that another plan is in the way.
+  };
+  void look_at(Domain& domain);
+  void read_name(Domain& domain);
+  [[nodiscard]] std::vector<DeviceSpec> missing(const Domain& domain);
+  void pause(Domain& domain);
+  void release(Domain& domain);
+  void attach(Domain& domain);
+  void over(DomId domid, const std::optional<Error>& error);
+  void forget(const Domain& domain);
+
+  Toolstack& toolstack_;
+  Scheduler& scheduler_;
+  StateFiles& files_;
+  Log& log_;
+  config::Assignments assignments_;
+  std::map<DomId, Domain> domains_;
+  std::map<std::string, std::uint64_t> holds_;  ///< Name to session.
+};
+
+/// A step that lets a domain run; the last of a plan that attached to a paused one.
+Step unpause_step(DomId domid, const std::string& name);
+
+}  // namespace pciassign::daemon

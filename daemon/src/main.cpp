@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// pciassignd: options, ports, signals; the rest is Core.
+#include <fmt/format.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <systemd/sd-daemon.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <cstdlib>
+#include <iostream>
+
+#include "core.hpp"
+#include "pciassign/journal.hpp"
+#include "version.hpp"
+
+namespace pciassign::daemon {
+namespace {
+
+struct Options {
+  std::string config_file = "/etc/pciassign/pciassignd.toml";
+  bool config_given = false;
+  std::string state, socket, assignments, log_level;
+  bool foreground = false;
+};
+
+int complain(const Error& error) {
+  std::cerr << "pciassignd: error: " << error.message << '\n';
+  if (!error.hint.empty()) std::cerr << "hint: " << error.hint << '\n';
+  return exit_status(error.kind);
+}
+
+Result<config::DaemonConfig> read_config(const Options& options) {
+  config::DaemonConfig config;
+  Result<config::DaemonConfig> read = config::load_daemon_config(options.config_file);
+  if (read) {
+    config = std::move(*read);
+  } else if (options.config_given || read.error().kind != ErrorKind::not_found) {
+    return read;  // Without the file the defaults serve, unless it was asked for.
+  }
+  if (!options.state.empty()) config.paths.state = options.state;
+  if (!options.socket.empty()) config.paths.socket = options.socket;
+  if (!options.assignments.empty()) config.paths.assignments = options.assignments;
+  if (!options.log_level.empty()) {
+    const auto level = config::parse_log_level(options.log_level);
+    if (!level) return tl::unexpected<Error>(level.error());
+    config.log_level = *level;
+  }
+  return config;
+}
+
+/// The socket that systemd made for us, or our own.
+Result<UniqueFd> listening_socket(const config::DaemonConfig& config) {
+  if (::sd_listen_fds(1) == 1) return UniqueFd(SD_LISTEN_FDS_START);
+  return listen_at(config.paths.socket);
+}
+
+LogSink choose_sink(const Options& options) {
+  // systemd sets JOURNAL_STREAM where stderr is the journal: then its fields can be used.
+  const bool journal = !options.foreground && std::getenv("JOURNAL_STREAM") != nullptr;
+  return journal ? journal_sink() : stderr_sink();
+}
+
+int run(const Options& options) {
+  const Result<config::DaemonConfig> config = read_config(options);
+  if (!config) return complain(config.error());
+  Result<config::Assignments> assignments = config::load_assignments(config->paths.assignments);
+  if (!assignments) return complain(assignments.error());
+  Log log(choose_sink(options), config->log_level);
+
+  const auto xen = open_hypervisor();
+  if (!xen) return complain(xen.error());
+  const auto store = open_store();
+  if (!store) return complain(store.error());
+  std::error_code ec;
+  std::filesystem::create_directories(config->paths.state, ec);
+  const auto journal = open_journal(config->paths.state / "journal");
+  if (!journal) return complain(journal.error());
+  const auto pci = make_sysfs_pci_bus(config->paths.sysfs);
+  const auto clock = make_steady_clock();
+
+  Reactor reactor;
+  int status = EXIT_SUCCESS;
+  {
+    Core core(reactor, Ports{**xen, **store, *pci, **journal, *clock}, *config, log);
+    core.set_assignments(std::move(*assignments));
+    core.on_store_lost = [&] {
+      status = EXIT_FAILURE;
+      reactor.stop();
+    };
+    bool stopping = false;
+    reactor.on_signals({SIGTERM, SIGINT, SIGHUP}, [&](int number) {
+      if (number == SIGHUP) {
+        Result<config::Assignments> fresh = config::load_assignments(config->paths.assignments);
+        if (!fresh) {
+          log.error("config", fresh.error().message + "; the former configuration stays");
+          return;
+        }
+        core.set_assignments(std::move(*fresh));
+        log.info("config", "configuration read again");
+        return;
+      }
+      if (std::exchange(stopping, true)) return;
+      ::sd_notify(0, "STOPPING=1");
+      core.shut_down([&] { reactor.stop(); });
+    });
+
+    auto listening = listening_socket(*config);
+    if (!listening) return complain(listening.error());
+    if (const auto started = core.start(std::move(*listening)); !started) return complain(started.error());
+    ::sd_notify(0, "READY=1");
+    log.info("ready", fmt::format("version {}", kVersion), {{"socket", config->paths.socket.string()}});
+    reactor.run();
+  }
+  log.info("stopped", "nothing is under way");
+  return status;
+}
+
+}  // namespace
+}  // namespace pciassign::daemon
+
+int main(int argc, char** argv) {
+  ::signal(SIGPIPE, SIG_IGN);
+  ::umask(077);
+  pciassign::daemon::Options options;
+  CLI::App app{"pciassignd: grants PCI devices to Xen domains"};
+  app.set_version_flag("--version", std::string("pciassignd ") + pciassign::daemon::kVersion);
+  auto* config = app.add_option("--config", options.config_file, "configuration file");
+  app.add_option("--state-dir", options.state, "what was granted to whom");
+  app.add_option("--socket", options.socket, "control socket");
+  app.add_option("--assignments", options.assignments, "directory of assignments");
+  app.add_option("--log-level", options.log_level, "debug, info, warning or error");
+  app.add_flag("--foreground", options.foreground, "log to stderr, also under systemd");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  options.config_given = config->count() > 0;
+  return pciassign::daemon::run(options);
+}

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "reconciler.hpp"
+
+#include <algorithm>
+#include <set>
+
+namespace pciassign::daemon {
+namespace {
+
+constexpr std::chrono::seconds kFirstPause{1};
+constexpr std::chrono::seconds kLongestPause{60};
+/// The comparison itself failed (xenstore, an unreadable journal), rather than one plan.
+constexpr auto kComparing = "compare the journal with the running domains";
+
+}  // namespace
+
+Reconciler::Reconciler(Reactor& reactor, Toolstack& toolstack, Scheduler& scheduler, Log& log)
+    : toolstack_(toolstack), scheduler_(scheduler), log_(log), timer_(reactor.make_timer()) {}
+
+void Reconciler::kick() {
+  if (stopped_) return;
+  Result<std::vector<Plan>> plans = toolstack_.reconcile(scheduler_.busy_devices());
+  if (!plans) {
+    const auto found = retries_.find(kComparing);
+    if (found == retries_.end() || found->second.not_before <= std::chrono::steady_clock::now()) {
+      failed(kComparing, plans.error().message);
+    }
+    arm();
+    return;
+  }
+  std::set<std::string> wanted;
+  for (const Plan& plan : *plans) wanted.insert(plan.title);
+  // What is no longer wanted has been put right by somebody else.
+  std::erase_if(retries_, [&](const auto& item) {
+    const bool running = scheduler_.has_title(item.first);
+    return !wanted.contains(item.first) && !running;
+  });
+  const Time now = std::chrono::steady_clock::now();
+  for (Plan& plan : *plans) {
+    const auto retry = retries_.find(plan.title);
+    if (retry != retries_.end() && retry->second.not_before > now) continue;
+    begin(std::move(plan));
+  }
+  arm();
+}
+
+void Reconciler::begin(Plan plan) {
+  if (scheduler_.conflict(plan.devices, plan.domid)) return;  // Asked again when that is over.
+  const std::string title = plan.title;
+  JobHandlers handlers;
+  handlers.on_done = [this, title](const Plan&, const PlanReport& report) {
+    if (report.error) {
+      failed(title, report.error->message);
+    } else if (!report.undo_errors.empty()) {
+      failed(title, report.undo_errors.front().message);
+    } else {
+      retries_.erase(title);
+    }
+    arm();
+  };
+  if (const Result<JobId> job = scheduler_.submit(std::move(plan), std::move(handlers)); !job) {
+    if (job.error().kind != ErrorKind::busy) failed(title, job.error().message);
+  }
+}
+
+void Reconciler::failed(const std::string& what, const std::string& why) {
+  Retry& retry = retries_[what];
+  const auto pause = std::min<std::chrono::seconds>(
+      kFirstPause * (1U << std::min(retry.failures, 6U)), kLongestPause);
+  ++retry.failures;
+  retry.not_before = std::chrono::steady_clock::now() + pause;
+  retry.why = why;
+  log_.warning("retry", what + ": " + why,
+               {{"failures", std::to_string(retry.failures)}, {"seconds", std::to_string(pause.count())}});
+}
+
+void Reconciler::arm() {
+  if (retries_.empty() || stopped_) {
+    timer_->cancel();
+    return;
+  }
+  const Time now = std::chrono::steady_clock::now();
+  Time next = Time::max();
+  for (const auto& [what, retry] : retries_) {
+    if (retry.not_before > now) next = std::min(next, retry.not_before);
+  }
+  // Those that are due already run or wait for a plan that is in their way.
+  if (next == Time::max()) {
+    timer_->cancel();
+  } else {
+    timer_->at(next, [this] { kick(); });
+  }
+}
+
+void Reconciler::stop() {
+  stopped_ = true;
+  timer_->cancel();
+}
+
+std::vector<rpc::RetryView> Reconciler::retries() const {
+  std::vector<rpc::RetryView> views;
+  const Time now = std::chrono::steady_clock::now();
+  for (const auto& [what, retry] : retries_) {
+    const double seconds = std::chrono::duration<double>(retry.not_before - now).count();
+    views.push_back({what + ": " + retry.why, std::max(seconds, 0.0), retry.failures});
+  }
+  return views;
+}
+
+}  // namespace pciassign::daemon

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/// \file
+/// Runs plans side by side on the loop. Plans that share a device or a domain exclude each other.
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "log.hpp"
+#include "pciassign/plan.hpp"
+#include "pciassign/rpc_types.hpp"
+#include "reactor.hpp"
+
+namespace pciassign::daemon {
+
+using JobId = std::uint64_t;
+
+struct JobHandlers {
+  /// A step begins ("running") or ended; `request` is left 0.
+  std::function<void(const rpc::StepEvent&)> on_step;
+  std::function<void(const Plan&, const PlanReport&)> on_done;
+};
+
+class Scheduler {
+ public:
+  Scheduler(Reactor& reactor, Ports ports, Log& log, std::size_t most);
+  ~Scheduler();
+  Scheduler(const Scheduler&) = delete;
+  Scheduler& operator=(const Scheduler&) = delete;
+
+  /// What is running on one of the devices or the domain, as ErrorKind::busy.
+  [[nodiscard]] std::optional<Error> conflict(const std::vector<DeviceSpec>& specs,
+                                              std::optional<DomId> domid) const;
+  [[nodiscard]] std::optional<Error> conflict(const std::vector<Sbdf>& devices,
+                                              std::optional<DomId> domid) const;
+  /// Begins the plan, from the loop; never calls a handler before it returned.
+  Result<JobId> submit(Plan plan, JobHandlers handlers);
+  /// Undoes what the plan did; nothing happens when it is over already.
+  void cancel(JobId id, Error why);
+  /// Asks every waiting plan again; to be called after events.
+  void world_changed();
+
+  [[nodiscard]] std::vector<Sbdf> busy_devices() const;
+  [[nodiscard]] std::vector<rpc::JobView> jobs() const;
+  [[nodiscard]] bool has_title(const std::string& title) const;
+  [[nodiscard]] bool idle() const { return jobs_.empty(); }
+  /// Takes no more plans, undoes those that give something away, lets the others end.
+  void drain();
+  [[nodiscard]] bool draining() const { return draining_; }
+  /// Called after each end of a plan.
+  std::function<void()> on_job_over;
+
+ private:
+  struct Job;
+  void advance(const std::shared_ptr<Job>& job);
+  void perform(const std::shared_ptr<Job>& job);
+  void wait(const std::shared_ptr<Job>& job);
+  void finish(const std::shared_ptr<Job>& job);
+  void later(const std::shared_ptr<Job>& job);
+  void watch_frontend(DomId domid, bool on);
+  void report_step(const std::shared_ptr<Job>& job, rpc::StepEvent event);
+
+  Reactor& reactor_;
+  Ports ports_;
+  Log& log_;
+  std::size_t most_;
+  std::map<JobId, std::shared_ptr<Job>> jobs_;
+  JobId next_ = 1;
+  bool draining_ = false;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+}  // namespace pciassign::daemon

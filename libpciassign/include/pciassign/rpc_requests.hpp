@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/// \file
+/// From a request's words to plans: the same for the daemon and for a command line without one.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "pciassign/rpc_types.hpp"
+#include "pciassign/toolstack.hpp"
+
+namespace pciassign::rpc {
+
+/// Every specification parsed, or the first error. None and doubles are errors.
+Result<std::vector<DeviceSpec>> parse_specs(const std::vector<std::string>& texts);
+Result<std::vector<Sbdf>> parse_addresses(const std::vector<std::string>& texts);
+
+/// How to attach to a domain as it is now: a paused guest cannot answer, so a hot attach would
+/// only wait in vain.
+AttachMode mode_for(const DomainInfo& domain) noexcept;
+
+/// The plan that a change of these parameters would run.
+Result<Plan> make_plan(Toolstack& toolstack, const PlanParams& params);
+
+}  // namespace pciassign::rpc
