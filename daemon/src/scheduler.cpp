@@ -85,6 +85,10 @@ Result<JobId> Scheduler::submit(Plan plan, JobHandlers handlers) {
   // on_step may be called on the worker thread: copy, and tell it on the loop.
   job->execution.on_step = [this, weak = std::weak_ptr(job), alive = alive_](
                                std::size_t index, const StepReport& report, std::size_t total) {
+    const auto running = weak.lock();
+    // A step that has begun to wait has not ended; on_step is called where the execution is, so
+    // asking it is safe here.
+    if (!running || running->execution.next() == Execution::Next::wait) return;
     rpc::StepEvent event{.request = 0, .index = index, .total = total, .state = "done", .step = report};
     if (report.undone) {
       event.state = "undone";
@@ -146,8 +150,9 @@ void Scheduler::perform(const std::shared_ptr<Job>& job) {
   job->timer->cancel();
   const Step& step = job->execution.current();
   const std::size_t total = job->execution.plan().steps.size();
-  job->step = step.words;
-  if (job->handlers.on_step && job->begun < total) {
+  const bool undoing = job->execution.report().error && !step.keep_going;
+  job->step = undoing ? "taking back: " + step.words : step.words;
+  if (job->handlers.on_step && !undoing) {
     StepReport report;
     report.id = step.id;
     report.words = step.words;

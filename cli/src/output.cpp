@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "output.hpp"
+
+#include <ostream>
+
+#include "pciassign/rpc_json.hpp"
+
+namespace pciassign::cli {
+namespace json = boost::json;
+
+void Output::result(const json::value& value) {
+  const json::object envelope{{"pciassign", kEnvelope}, {"command", options_.command}, {"result", value}};
+  env_.out << json::serialize(envelope) << '\n';
+}
+
+int Output::fail(const Error& error, const json::object& extra) {
+  const int status = exit_status(error.kind);
+  if (options_.json) {
+    json::object body = rpc::to_json(error);
+    for (const auto& [key, value] : extra) {
+      if (!body.contains(key)) body[key] = value;
+    }
+    env_.out << json::serialize(json::object{
+                    {"pciassign", kEnvelope}, {"command", options_.command}, {"error", std::move(body)}})
+             << '\n';
+    return status;
+  }
+  env_.err << "pciassign: error: ";
+  if (!options_.command.empty()) env_.err << options_.command << ": ";
+  if (!error.code.empty() && error.message.find(error.code) == std::string::npos) env_.err << error.code << ": ";
+  env_.err << error.message << '\n';
+  if (!error.hint.empty()) env_.err << "hint: " << error.hint << '\n';
+  return status;
+}
+
+void Output::remark(const std::string& line) {
+  if (!options_.json) env_.err << "pciassign: " << line << '\n';
+}
+
+}  // namespace pciassign::cli
