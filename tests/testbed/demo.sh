@@ -1,0 +1,118 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The main job on real Xen, in dom0, told step by step. Started by scripts/demo.
+. /usr/share/pciassign-tests/lib.sh
+. /usr/share/pciassign-tests/rights.sh
+
+nic=0000:00:04.0
+disk=0000:00:05.0
+spare=0000:00:03.0
+
+say() { printf '   %s\n' "$*"; }
+indented() { sed 's/^/   | /'; }
+# told COMMAND...: its output is part of the story, and it has to succeed.
+told() {
+	"$@" 2>&1 | indented
+	local status=${PIPESTATUS[0]}
+	((status == 0)) || fail "status $status: $*"
+}
+now() { cut -d ' ' -f 1 /proc/uptime; }
+since() { awk -v a="$1" -v b="$(now)" 'BEGIN { printf "%.1f", b - a }'; }
+
+show_rights() {
+	say "Xen's rangesets of domain $1 (debug key q) and owners (debug key Q):"
+	rights "$1" | indented
+	for device in "$nic" "$disk"; do echo "$device belongs to d[$(device_owner "$device")]"; done | indented
+}
+
+read_disk() {
+	local sum
+	sum=$(guest run "$1" "dd if=/dev/nvme0n1 bs=64k iflag=count_bytes count=$TESTBED_NVME_BYTES 2>/dev/null | sha256sum") || fail "reading the disk in $1"
+	assert_equal "SHA-256 of the disk's content" "$TESTBED_NVME_SHA256" "${sum%% *}"
+	say "the disk holds what the host put there: sha256 ${sum:0:16}..."
+}
+
+step "1. dom0's devices; pciback.hide seized three before any other driver"
+told pciassign list
+say "kernel parameter: $(grep -o 'pciback.hide=[^ ]*' /proc/cmdline)"
+for device in "$spare" "$nic" "$disk"; do
+	assert_equal "driver of $device" pciback "$(device_driver "$device")"
+done
+for module in e1000 e1000e nvme; do
+	[[ -d /sys/module/$module ]] || fail "$module is not loaded in dom0, so nothing shows that pciback was first"
+done
+say "dom0 has e1000, e1000e and nvme loaded, and none of them got a device"
+gsis="$(device_gsi "$nic") $(device_gsi "$disk")"
+
+step "2. a driver domain is configured with the e1000e and the nvme"
+mkdir -p /etc/pciassign/assignments.d
+cat >/etc/pciassign/assignments.d/driver.toml <<-EOF
+	[domain.driver]
+	devices = ["$nic", "$disk"]
+	on_failure = "keep-paused"
+EOF
+indented </etc/pciassign/assignments.d/driver.toml
+pkill -HUP -x pciassignd || fail "pciassignd does not run"
+
+step "3. the domain is created by plain xl; pciassignd attaches before its first instruction"
+begin=$(now)
+must guest start driver --mem 256 --cfg 'passthrough="enabled"' --cfg 'e820_host=1'
+id=$(xl domid driver)
+say "xl create to a guest that takes commands: $(since "$begin") s"
+say "the daemon's plan, as it was executed:"
+grep -F "driver" /host/logs/pciassignd.log | indented
+
+step "4. what the hypervisor grants is exactly these devices"
+show_rights "$id"
+must assert_rights "$id" "$gsis" "$nic" "$disk"
+say "equal to the BARs, ports and interrupts of the two devices"
+
+step "5. the guest's own drivers work: a ping through the NIC, the disk's content"
+told guest run driver "lspci -nnk"
+told guest_network driver e1000e
+must guest until driver 20 "test -b /dev/nvme0n1"
+read_disk driver
+
+step "6. the driver domain's kernel panics"
+begin=$(now)
+must guest crash driver
+must guest gone driver 60
+must wait_journal_empty 60
+say "devices reset, quarantined and free again $(since "$begin") s after the panic"
+must assert_quarantined "$nic" "$disk"
+must assert_nothing_left "$id" "$nic" "$disk"
+assert_dom0_unharmed
+for device in "$nic" "$disk"; do echo "$device belongs to d[$(device_owner "$device")]"; done | indented
+say "dom0 is unharmed: no warning in its log, up $(now) s"
+
+step "7. a second domain gets the same devices and they work again"
+rm /etc/pciassign/assignments.d/driver.toml
+pkill -HUP -x pciassignd
+begin=$(now)
+told guest start second --mem 256 --cfg "pci=[\"$nic\",\"$disk\"]" --create-with 'pciassign create --verbose'
+id=$(xl domid second)
+say "pciassign create to a guest that takes commands: $(since "$begin") s"
+must assert_rights "$id" "$gsis" "$nic" "$disk"
+told guest_network second e1000e
+must guest until second 20 "test -b /dev/nvme0n1"
+read_disk second
+
+step "8. hot detach and attach"
+told pciassign detach --verbose second "$nic"
+must_fail - guest run second "ls -d /sys/bus/pci/drivers/e1000e/*/net" >/dev/null 2>&1
+must assert_rights "$id" "$(cut -d ' ' -f 2 <<<"$gsis")" "$disk"
+must assert_quarantined "$nic"
+told pciassign attach --verbose second "$nic"
+told guest_network second e1000e
+must assert_rights "$id" "$gsis" "$nic" "$disk"
+show_rights "$id"
+
+step "9. the domain is destroyed: everything goes back"
+must guest kill second
+must wait_journal_empty 60
+must assert_quarantined "$nic" "$disk"
+must assert_nothing_left "$id" "$nic" "$disk"
+assert_dom0_unharmed
+told pciassign list
+
+printf '\ndemo: PASS\n'
