@@ -3,12 +3,13 @@
  * guest-agent: runs in a testbed guest. Executes the commands that guest-exec sends from dom0
  * (channel.h), and loads the modules that kernel events ask for, as udev would.
  *
- * guest-agent --wait SECONDS COMMAND: runs COMMAND with sh -c now and after every kernel event
- * until it succeeds; exit status 0, or 124 when the time is over.
+ * guest-agent --wait SECONDS COMMAND: runs COMMAND with sh -c now and after every event of a
+ * device, a link or an address until it succeeds; exit status 0, or 124 when the time is over.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/netlink.h>
+#include <linux/rtnetlink.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -45,11 +46,11 @@ static int run_and_wait(char *const argv[])
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-static int open_uevents(void)
+static int open_events(int protocol, unsigned int groups)
 {
-	struct sockaddr_nl address = { .nl_family = AF_NETLINK, .nl_groups = 1 };
+	struct sockaddr_nl address = { .nl_family = AF_NETLINK, .nl_groups = groups };
 	int size = 4 << 20;
-	int fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_KOBJECT_UEVENT);
+	int fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, protocol);
 
 	if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)))
 		die("kernel events");
@@ -62,28 +63,32 @@ static int wait_for(const char *seconds, char *command)
 	char *const argv[] = { "sh", "-c", command, NULL };
 	char event[8192];
 	struct timespec now, end;
-	int fd = open_uevents();
+	struct pollfd wait[] = {
+		{ .fd = open_events(NETLINK_KOBJECT_UEVENT, 1), .events = POLLIN },
+		{ .fd = open_events(NETLINK_ROUTE, RTMGRP_LINK | RTMGRP_IPV4_IFADDR), .events = POLLIN },
+	};
+	size_t i;
 
 	clock_gettime(CLOCK_MONOTONIC, &end);
 	end.tv_sec += atoi(seconds);
 	for (;;) {
-		struct pollfd wait = { .fd = fd, .events = POLLIN };
 		long left;
 
 		if (run_and_wait(argv) == 0)
 			return 0;
 		clock_gettime(CLOCK_MONOTONIC, &now);
 		left = (end.tv_sec - now.tv_sec) * 1000 + (end.tv_nsec - now.tv_nsec) / 1000000;
-		if (left <= 0 || poll(&wait, 1, (int)left) == 0)
+		if (left <= 0 || poll(wait, 2, (int)left) == 0)
 			return run_and_wait(argv) == 0 ? 0 : 124;
-		while (recv(fd, event, sizeof(event), MSG_DONTWAIT) > 0)
-			;
+		for (i = 0; i < 2; i++)
+			while (recv(wait[i].fd, event, sizeof(event), MSG_DONTWAIT) > 0)
+				;
 	}
 }
 
 static void load_modules_on_events(void)
 {
-	int fd = open_uevents();
+	int fd = open_events(NETLINK_KOBJECT_UEVENT, 1);
 	char event[8192];
 
 	for (;;) {
