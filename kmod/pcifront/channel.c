@@ -1,156 +1,132 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The shared page and the event channel: sends one op and waits for its answer.
- * Owns pf_dev.lock, which is held with interrupts off for the whole op, because the
- * PCI core calls configuration accessors that way.
+ * The shared page and its event channel. The back end may be slow, dead or wrong: an
+ * op waits for a bounded time once, and an unanswered op keeps the page until it is
+ * answered, so that a late answer is never taken for the next one's. Lock: pf->lock.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
-#include <linux/interrupt.h>
-#include <linux/timekeeping.h>
-#include <xen/events.h>
-#include <xen/interface/vcpu.h>
-#include <xen/xen-ops.h>
+#include <linux/ktime.h>
 #include <asm/sync_bitops.h>
-#include <asm/xen/hypercall.h>
 
 #include "pcifront.h"
 
-#define OP_LIMIT_NS	(2 * NSEC_PER_SEC)
-#define POLL_SLICE_NS	(100 * NSEC_PER_MSEC)
+#define ANSWER_LIMIT_NS (4 * NSEC_PER_SEC)
 
-static unsigned long *page_flags(struct pf_dev *pf)
+static irqreturn_t on_event(int irq, void *data)
 {
-	return (unsigned long *)&pf->page->flags;
+	return IRQ_HANDLED;	/* answers are polled for; AER requests are not offered */
+}
+
+int pf_channel_open(struct pf_dev *pf)
+{
+	struct xenbus_device *xdev = pf->xdev;
+	void *page;
+	int err;
+
+	err = xenbus_setup_ring(xdev, GFP_NOIO | __GFP_HIGH, &page, 1, &pf->gref);
+	if (err)
+		return err;
+	err = xenbus_alloc_evtchn(xdev, &pf->port);
+	if (err)
+		goto teardown;
+	err = bind_evtchn_to_irqhandler(pf->port, on_event, 0, PF_NAME, pf);
+	if (err < 0) {
+		xenbus_dev_error(xdev, err, "binding event channel %u", pf->port);
+		goto free_evtchn;
+	}
+	pf->irq = err;
+
+	spin_lock_irq(&pf->lock);
+	pf->unanswered = false;
+	pf->page = page;
+	spin_unlock_irq(&pf->lock);
+	return 0;
+
+free_evtchn:
+	xenbus_free_evtchn(xdev, pf->port);
+teardown:
+	xenbus_teardown_ring(&page, 1, &pf->gref);
+	return err;
+}
+
+void pf_channel_close(struct pf_dev *pf)
+{
+	void *page;
+
+	spin_lock_irq(&pf->lock);
+	page = pf->page;
+	pf->page = NULL;
+	spin_unlock_irq(&pf->lock);
+	if (!page)
+		return;
+	unbind_from_irqhandler(pf->irq, pf);	/* closes the event channel too */
+	/* The page is freed only when the back end has unmapped it. */
+	xenbus_teardown_ring(&page, 1, &pf->gref);
+}
+
+static bool op_waits(struct wire_page *page)
+{
+	return sync_test_bit(WIRE_FLAG_OP, (unsigned long *)&page->flags);
 }
 
 /*
- * An absolute Xen system time shortly after now, for SCHEDOP_poll. The clock itself is
- * not reachable from a module, but the time at which this CPU was last scheduled in is,
- * and it is not later than now. Where it is long past, the poll returns at once and
- * being descheduled by it brings the value up to date for the next round.
+ * A time limit in the past makes Xen wake us at its next timer tick or at the event,
+ * whichever is first: the vCPU is off the CPU meanwhile. (Xen wants absolute system
+ * time, which modules cannot read.)
  */
-static u64 poll_until(void)
-{
-	struct vcpu_runstate_info info;
-
-	if (HYPERVISOR_vcpu_op(VCPUOP_get_runstate_info, xen_vcpu_nr(smp_processor_id()), &info))
-		return 1;	/* in the past: do not sleep */
-	return info.state_entry_time + POLL_SLICE_NS;
-}
-
-/* True when the back end has answered. Called with the lock held and interrupts off. */
 static bool wait_for_answer(struct pf_dev *pf)
 {
-	u64 limit = ktime_get_mono_fast_ns() + OP_LIMIT_NS;
-	bool answered;
+	u64 end = ktime_get_mono_fast_ns() + ANSWER_LIMIT_NS;
 
-	/* Another CPU's handler must not take the event that this one sleeps for. */
-	disable_irq_nosync(pf->irq);
-	for (;;) {
+	while (op_waits(pf->page)) {
+		if (ktime_get_mono_fast_ns() > end)
+			return false;
+		xen_poll_irq_timeout(pf->irq, 1);
 		xen_clear_irq_pending(pf->irq);
-		answered = !sync_test_bit(WIRE_FLAG_OP, page_flags(pf));
-		if (answered || ktime_get_mono_fast_ns() > limit)
-			break;
-		xen_poll_irq_timeout(pf->irq, poll_until());
 	}
-	/* The event may have announced an AER request as well. */
-	if (sync_test_bit(WIRE_FLAG_AER, page_flags(pf)))
-		schedule_work(&pf->aer_work);
-	enable_irq(pf->irq);
-	return answered;
+	return true;
 }
 
-/*
- * Sends op and copies the answer back into it. Returns a wire_err.
- *
- * The protocol has no sequence number. An op that ran into the time limit keeps its
- * flag set, and as long as it is set nothing else is sent: so a late answer is never
- * taken for that of the next op, and a back end that hangs costs the limit once and
- * not for each access.
- */
-int pf_do_op(struct pf_dev *pf, struct wire_op *op)
+int pf_op(struct pf_dev *pf, struct wire_op *op)
 {
+	bool msix = op->cmd == WIRE_ENABLE_MSIX;
+	size_t used = msix ? sizeof(*op) : offsetof(struct wire_op, msix);
+	struct wire_op *shared;
 	unsigned long flags;
 	int err = WIRE_ERR_NO_DEVICE;
 
 	spin_lock_irqsave(&pf->lock, flags);
-	if (pf->dead || sync_test_bit(WIRE_FLAG_OP, page_flags(pf)))
+	if (!pf->page)
 		goto out;
+	if (pf->unanswered) {
+		if (op_waits(pf->page))
+			goto out;	/* still silent: fail at once */
+		dev_info(&pf->xdev->dev, "the back end answers again\n");
+		pf->unanswered = false;
+	}
 
-	memcpy(&pf->page->op, op, sizeof(*op));
-	wmb();	/* the op is complete before the flag says so */
-	sync_set_bit(WIRE_FLAG_OP, page_flags(pf));
-	notify_remote_via_evtchn(pf->evtchn);
+	shared = &pf->page->op;
+	memcpy(shared, op, used);
+	wmb();			/* the op before its flag */
+	xen_clear_irq_pending(pf->irq);
+	sync_set_bit(WIRE_FLAG_OP, (unsigned long *)&pf->page->flags);
+	mb();			/* the flag before the event */
+	notify_remote_via_evtchn(pf->port);
 
 	if (!wait_for_answer(pf)) {
-		dev_err_ratelimited(&pf->xdev->dev, "the back end does not answer (command %u)\n",
-				    op->cmd);
+		pf->unanswered = true;
+		dev_err_ratelimited(&pf->xdev->dev,
+				    "no answer from the back end: its devices are lost until it answers\n");
 		goto out;
 	}
-	rmb();	/* the answer is read after the flag */
-	memcpy(op, &pf->page->op, sizeof(*op));
-	err = op->err;
+	rmb();			/* the flag before the answer */
+	op->value = READ_ONCE(shared->value);
+	if (msix)
+		memcpy(op->msix, shared->msix, sizeof(op->msix));
+	err = READ_ONCE(shared->err);
+	op->err = err;
 out:
 	spin_unlock_irqrestore(&pf->lock, flags);
 	return err;
-}
-
-static irqreturn_t pf_interrupt(int irq, void *data)
-{
-	struct pf_dev *pf = data;
-
-	if (sync_test_bit(WIRE_FLAG_AER, page_flags(pf)))
-		schedule_work(&pf->aer_work);
-	return IRQ_HANDLED;
-}
-
-/* Grants the page, which xenbus zeroes, and makes the event channel. */
-int pf_channel_open(struct pf_dev *pf)
-{
-	void *page;
-	int err;
-
-	err = xenbus_setup_ring(pf->xdev, GFP_KERNEL, &page, 1, &pf->gref);
-	if (err)
-		return err;
-	pf->page = page;
-	err = xenbus_alloc_evtchn(pf->xdev, &pf->evtchn);
-	if (err)
-		goto free_page;
-	err = bind_evtchn_to_irqhandler(pf->evtchn, pf_interrupt, 0, KBUILD_MODNAME, pf);
-	if (err < 0)
-		goto free_evtchn;
-	pf->irq = err;
-	sync_set_bit(WIRE_FLAG_AER_HANDLER, page_flags(pf));
-	return 0;
-
-free_evtchn:
-	xenbus_free_evtchn(pf->xdev, pf->evtchn);
-free_page:
-	xenbus_teardown_ring((void **)&pf->page, 1, &pf->gref);
-	pf->page = NULL;
-	return err;
-}
-
-/* From here on every access fails at once. */
-void pf_channel_kill(struct pf_dev *pf)
-{
-	unsigned long flags;
-
-	spin_lock_irqsave(&pf->lock, flags);
-	pf->dead = true;
-	spin_unlock_irqrestore(&pf->lock, flags);
-}
-
-/* The last user is gone: no bus is left. The event channel goes with the interrupt. */
-void pf_channel_close(struct pf_dev *pf)
-{
-	if (!pf->page)
-		return;
-	pf_channel_kill(pf);
-	unbind_from_irqhandler(pf->irq, pf);
-	cancel_work_sync(&pf->aer_work);
-	xenbus_teardown_ring((void **)&pf->page, 1, &pf->gref);
-	pf->page = NULL;
 }

@@ -1,113 +1,148 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * MSI and MSI-X: asks the back end for vectors. x86's PV code calls these hooks and
- * binds the pirqs that come back. Owns nothing.
+ * MSI and MSI-X of a PV guest: the back end maps the vectors, the guest binds the pirqs
+ * that it answers with. xen_pci_frontend is one global pointer for the whole kernel.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/msi.h>
-#include <linux/pci.h>
+#include <linux/slab.h>
 #include <asm/xen/pci.h>
 
 #include "pcifront.h"
 
-static struct wire_op msi_op(struct pci_dev *dev, enum wire_cmd cmd)
+static struct wire_op *new_op(struct pci_dev *pdev, u32 cmd)
 {
-	return (struct wire_op) {
-		.cmd = cmd,
-		.domain = pci_domain_nr(dev->bus),
-		.bus = dev->bus->number,
-		.devfn = dev->devfn,
-	};
+	struct wire_op *op = kzalloc(sizeof(*op), GFP_KERNEL);
+
+	if (op) {
+		op->cmd = cmd;
+		op->domain = pci_domain_nr(pdev->bus);
+		op->bus = pdev->bus->number;
+		op->devfn = pdev->devfn;
+	}
+	return op;
 }
 
-static int errno_of(int err)
+/* The back end's errors are partly the protocol's and partly errno values. */
+static int as_errno(int err)
 {
 	switch (err) {
 	case WIRE_ERR_NO_DEVICE:
 		return -ENODEV;
 	case WIRE_ERR_NOT_IMPLEMENTED:
-		return -ENOSYS;
-	default:
+		return -EOPNOTSUPP;
+	case WIRE_ERR_OFFSET:
+	case WIRE_ERR_ACCESS:
+	case WIRE_ERR_FAILED:
 		return -EIO;
+	default:
+		return err < 0 && err >= -MAX_ERRNO ? err : -EIO;
 	}
 }
 
-static int pf_enable_msi(struct pci_dev *dev, int vectors[])
+static int enable_msi(struct pci_dev *pdev, int vectors[])
 {
-	struct wire_op op = msi_op(dev, WIRE_ENABLE_MSI);
-	int err = pf_do_op(pf_of_bus(dev->bus), &op);
+	struct wire_op *op = new_op(pdev, WIRE_ENABLE_MSI);
+	int err;
 
+	if (!op)
+		return -ENOMEM;
+	err = pf_op(pf_of(pdev->bus), op);
 	if (err) {
-		dev_err(&dev->dev, "the back end refused MSI: %d\n", err);
-		return errno_of(err);
+		err = as_errno(err);
+		pci_err(pdev, "back end did not enable MSI: %d\n", err);
+	} else if ((int)op->value <= 0) {
+		pci_err(pdev, "back end enabled MSI without a pirq\n");
+		err = -EINVAL;
+	} else {
+		vectors[0] = op->value;
 	}
-	if ((s32)op.value <= 0) {
-		dev_err(&dev->dev, "the back end's MSI vector %d is none\n", op.value);
-		return -EINVAL;
-	}
-	vectors[0] = op.value;
-	return 0;
+	kfree(op);
+	return err;
 }
 
-static void pf_disable_msi(struct pci_dev *dev)
+static void disable(struct pci_dev *pdev, u32 cmd)
 {
-	struct wire_op op = msi_op(dev, WIRE_DISABLE_MSI);
-	int err = pf_do_op(pf_of_bus(dev->bus), &op);
+	struct wire_op *op = new_op(pdev, cmd);
+	int err = op ? pf_op(pf_of(pdev->bus), op) : -ENOMEM;
 
 	if (err && err != WIRE_ERR_NO_DEVICE)
-		dev_warn(&dev->dev, "the back end did not disable MSI: %d\n", err);
+		pci_warn(pdev, "back end did not disable its message interrupts: %d\n", err);
+	kfree(op);
 }
 
-static int pf_enable_msix(struct pci_dev *dev, int vectors[], int nvec)
+static void disable_msi(struct pci_dev *pdev)
 {
-	struct wire_op op = msi_op(dev, WIRE_ENABLE_MSIX);
+	disable(pdev, WIRE_DISABLE_MSI);
+}
+
+/* The caller (the MSI core) holds the lock of the descriptors. */
+static int enable_msix(struct pci_dev *pdev, int vectors[], int nvec)
+{
 	struct msi_desc *desc;
+	struct wire_op *op;
 	int i = 0, err;
 
-	/* A positive answer makes the PCI core try again with so many. */
+	/* A positive answer makes the core ask again for that many. */
 	if (nvec > WIRE_MAX_VECTORS)
 		return WIRE_MAX_VECTORS;
-	op.value = nvec;
-	msi_for_each_desc(desc, &dev->dev, MSI_DESC_NOTASSOCIATED) {
+	if (nvec <= 0)
+		return -EINVAL;
+	op = new_op(pdev, WIRE_ENABLE_MSIX);
+	if (!op)
+		return -ENOMEM;
+	op->value = nvec;
+	msi_for_each_desc(desc, &pdev->dev, MSI_DESC_NOTASSOCIATED) {
 		if (i == nvec)
 			break;
-		op.msix[i].entry = desc->msi_index;
-		op.msix[i].vector = -1;
+		op->msix[i].entry = desc->msi_index;
+		op->msix[i].vector = 0xffff;
 		i++;
 	}
-	err = pf_do_op(pf_of_bus(dev->bus), &op);
+	err = i == nvec ? pf_op(pf_of(pdev->bus), op) : -EINVAL;
 	if (err) {
-		dev_err(&dev->dev, "the back end refused MSI-X: %d\n", err);
-		return err < WIRE_ERR_FAILED ? err : errno_of(err);
+		err = as_errno(err);
+		pci_err(pdev, "back end did not enable %d MSI-X vectors: %d\n", nvec, err);
+		goto free;
 	}
-	if (op.value) {
-		dev_err(&dev->dev, "the back end could not enable MSI-X: %d\n", op.value);
-		return -EIO;
+	if (op->value) {	/* so many it could have */
+		err = op->value < (u32)nvec ? op->value : -EINVAL;
+		goto free;
 	}
 	for (i = 0; i < nvec; i++) {
-		if (op.msix[i].vector == 0 || op.msix[i].vector == (u16)-1) {
-			dev_err(&dev->dev, "the back end gave no vector for MSI-X entry %u\n",
-				op.msix[i].entry);
-			return -EINVAL;
+		if (!op->msix[i].vector) {
+			pci_err(pdev, "back end gave MSI-X entry %u no pirq\n", op->msix[i].entry);
+			err = -EINVAL;
 		}
-		vectors[i] = op.msix[i].vector;
+		vectors[i] = op->msix[i].vector;
 	}
+free:
+	kfree(op);
+	return err;
+}
+
+static void disable_msix(struct pci_dev *pdev)
+{
+	disable(pdev, WIRE_DISABLE_MSIX);
+}
+
+static struct xen_pci_frontend_ops msi_ops = {
+	.enable_msi = enable_msi,
+	.disable_msi = disable_msi,
+	.enable_msix = enable_msix,
+	.disable_msix = disable_msix,
+};
+
+int pf_msi_register(void)
+{
+	if (xen_pci_frontend)
+		return -EBUSY;
+	xen_pci_frontend = &msi_ops;
 	return 0;
 }
 
-static void pf_disable_msix(struct pci_dev *dev)
+void pf_msi_unregister(void)
 {
-	struct wire_op op = msi_op(dev, WIRE_DISABLE_MSIX);
-	int err = pf_do_op(pf_of_bus(dev->bus), &op);
-
-	if (err && err != WIRE_ERR_NO_DEVICE)
-		dev_warn(&dev->dev, "the back end did not disable MSI-X: %d\n", err);
+	xen_pci_frontend = NULL;
 }
-
-struct xen_pci_frontend_ops pf_msi_ops = {
-	.enable_msi = pf_enable_msi,
-	.disable_msi = pf_disable_msi,
-	.enable_msix = pf_enable_msix,
-	.disable_msix = pf_disable_msix,
-};

@@ -1,73 +1,66 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * pcifront: a PCI bus over the channel to pciback. The back end is trusted with the
- * hardware, not with this kernel's memory: every answer is checked before it is used.
- *
- * Lock order: pci_lock_rescan_remove, then pf_dev.lock (a leaf, taken with the PCI
- * core's own spin lock held and interrupts off).
+ * What the parts of pcifront share. One pf_dev is one channel to a back end, with the
+ * root buses that it shows. Lock order: pci_lock_rescan_remove -> pf_dev.lock (a leaf,
+ * taken with interrupts off by every config access).
  */
-#ifndef PCIFRONT_H
-#define PCIFRONT_H
+#ifndef PCIASSIGN_PCIFRONT_H
+#define PCIASSIGN_PCIFRONT_H
 
 #include <linux/list.h>
 #include <linux/pci.h>
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
+#include <xen/events.h>
 #include <xen/grant_table.h>
 #include <xen/xenbus.h>
 
 #include "../wire/pciif.h"
 
-/* The connection to one back end. */
+#define PF_NAME "pcifront"
+
 struct pf_dev {
 	struct xenbus_device *xdev;
-	struct list_head roots;		/* pf_root; under pci_lock_rescan_remove */
+	struct work_struct work;	/* the state machine, and the only writer of roots */
+	struct list_head roots;
+	bool back_alive;		/* the back end was seen since we published */
 
-	spinlock_t lock;		/* one op at a time */
-	struct wire_page *page;
-	bool dead;			/* the back end is gone: no op is sent any more */
+	spinlock_t lock;		/* page and everything below */
+	struct wire_page *page;		/* NULL: closed */
+	bool unanswered;		/* an op timed out: the page still belongs to it */
 	grant_ref_t gref;
-	evtchn_port_t evtchn;
+	evtchn_port_t port;
 	int irq;
-
-	struct work_struct aer_work;
 };
 
-/* What bus->sysdata points to. */
 struct pf_root {
-	struct pci_sysdata sd;		/* first: x86 reads it through bus->sysdata */
+	struct pci_sysdata sd;		/* first: the architecture looks at it */
 	struct list_head node;
-	struct pci_bus *bus;
-	struct resource numbers;	/* of this bus and those below it */
 	struct pf_dev *pf;
+	struct pci_bus *bus;
+	struct resource busn;
 };
 
-static inline struct pf_dev *pf_of_bus(struct pci_bus *bus)
-{
-	struct pf_root *root = container_of((struct pci_sysdata *)bus->sysdata, struct pf_root, sd);
-
-	return root->pf;
-}
+extern struct workqueue_struct *pf_wq;
 
 /* channel.c */
 int pf_channel_open(struct pf_dev *pf);
 void pf_channel_close(struct pf_dev *pf);
-void pf_channel_kill(struct pf_dev *pf);
-int pf_do_op(struct pf_dev *pf, struct wire_op *op);
+/* Any context. Returns op->err, or WIRE_ERR_NO_DEVICE when the back end is silent. */
+int pf_op(struct pf_dev *pf, struct wire_op *op);
 
-/* aer.c */
-void pf_aer_work(struct work_struct *work);
-
-/* bus.c */
-int pf_scan_roots(struct pf_dev *pf);
-int pf_remove_closing(struct pf_dev *pf);
-void pf_free_roots(struct pf_dev *pf);
+/* bus.c: process context, from the work or after it ended */
+int pf_bus_scan(struct pf_dev *pf);
+void pf_bus_remove_closing(struct pf_dev *pf);
+void pf_bus_remove_all(struct pf_dev *pf);
 
 /* msi.c */
-extern struct xen_pci_frontend_ops pf_msi_ops;
+int pf_msi_register(void);
+void pf_msi_unregister(void);
 
-/* xenbus.c */
-int pf_xenbus_register(void);
-void pf_xenbus_unregister(void);
+static inline struct pf_dev *pf_of(struct pci_bus *bus)
+{
+	return container_of((struct pci_sysdata *)bus->sysdata, struct pf_root, sd)->pf;
+}
 
-#endif /* PCIFRONT_H */
+#endif /* PCIASSIGN_PCIFRONT_H */

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the parts of pciback share: a seized function (pb_dev) and one domain's
+ * attachment (pb_attach).
+ *
+ * Lock order: device_lock(pdev) -> pb_attach.lock -> pb_dev.lock -> pb_lock.
+ * No lock is held while anything waits for a guest; nothing waits for a guest.
+ */
+#ifndef PCIASSIGN_PCIBACK_H
+#define PCIASSIGN_PCIBACK_H
+
+#include <linux/kref.h>
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/pci.h>
+#include <linux/workqueue.h>
+#include <xen/xenbus.h>
+
+#include "../confspace/confspace.h"
+#include "../wire/pciif.h"
+#include "spec.h"
+#include "vpci.h"
+
+#define PB_NAME "pciback"
+
+struct pb_quirk {
+	struct list_head node;
+	unsigned int reg, size;
+	u32 mask;
+};
+
+struct pb_dev {
+	struct kref ref;
+	struct pci_dev *pdev;		/* a reference of our own */
+	struct cs_info info;
+	u8 *snapshot;			/* config space as seized */
+	struct pci_saved_state *saved;
+	unsigned int irq;		/* the line's irq; pdev->irq is the MSI's under MSI */
+
+	struct mutex lock;		/* cs, the hardware's registers, the fields below */
+	struct cs_space *cs;
+	bool flr_wanted;
+	bool d3_saved;
+	bool isr_on;			/* our handler sits on the shared line */
+	bool ack_intr;			/* read by the handler without a lock */
+	unsigned long handled;
+	char irq_name[40];
+
+	/* Under pb_lock. */
+	struct list_head node;		/* in pb_devs */
+	struct list_head quirks;
+	bool permissive;
+	bool interrupt_control;
+	bool gone;			/* unbound: not to be claimed any more */
+	bool releasing;			/* owner is letting go, reset under way */
+	struct pb_attach *owner;	/* holds a reference */
+};
+
+struct pb_attach {
+	struct kref ref;
+	struct xenbus_device *xdev;	/* a reference of our own */
+	char *otherend;
+	domid_t domid;
+
+	struct mutex lock;		/* everything down to the works */
+	struct vpci vpci;
+	struct wire_page *page;		/* NULL: not connected; the guest writes it any time */
+	unsigned int irq;
+	bool exported;			/* the devices that stood in the nodes at first were taken */
+	bool front_closed;		/* the front end closed; it may come back */
+	bool dying;			/* our xenbus device is gone */
+	unsigned int tries;		/* waits for a device that is being reset */
+	struct wire_op op;		/* the copy that is worked on */
+
+	unsigned long eoi;		/* bit 0: an event wants its end of interrupt */
+	struct work_struct op_work;
+	struct delayed_work ctl_work;
+	struct xenbus_watch watch;
+	bool watching;
+};
+
+extern struct mutex pb_lock;
+extern struct list_head pb_devs;
+extern struct workqueue_struct *pb_wq;
+
+/* slots.c */
+int pb_hide_append(const char *list);
+int pb_hide_parse(void);
+int pb_slot_add(const struct spec_bdf *spec);
+int pb_slot_del(const struct spec_bdf *spec);
+bool pb_slot_wanted(struct pci_dev *pdev);
+ssize_t pb_slots_show(char *buf);
+void pb_slots_free(void);
+
+/* device.c */
+int pb_driver_register(void);
+void pb_driver_unregister(void);
+struct pb_dev *pb_dev_get(unsigned int domain, unsigned int bus, unsigned int slot,
+			  unsigned int func);
+void pb_dev_put(struct pb_dev *dev);
+/* Under attach->lock. -ENODEV, -EBUSY (another domain's), -EAGAIN (being reset). */
+struct pb_dev *pb_dev_claim(struct pb_attach *a, const struct vpci_addr *at);
+/* Without attach->lock; both do nothing where the device is not (any more) a's. */
+void pb_dev_release(struct pb_dev *dev, struct pb_attach *a);
+void pb_dev_quiesce(struct pb_dev *dev, struct pb_attach *a);
+void pb_dev_flr(struct pb_dev *dev, struct pb_attach *a);
+/* An administrator's reset, whoever owns the device. */
+int pb_dev_reset(struct pb_dev *dev);
+/* Under dev->lock: apply permissive, interrupt control and quirks to cs. */
+void pb_dev_apply_options(struct pb_dev *dev);
+
+/* intx.c, all under dev->lock */
+int pb_intx_hook(struct pb_dev *dev, bool force);
+void pb_intx_unhook(struct pb_dev *dev);
+
+/* effects.c, under dev->lock */
+void pb_effects(struct pb_dev *dev, const struct cs_effects *fx);
+
+/* ops.c: under attach->lock. *flr is set, with a reference, when a reset is to follow. */
+void pb_op_run(struct pb_attach *a, struct wire_op *op, struct pb_dev **flr);
+
+/* attach.c */
+int pb_xenbus_register(void);
+void pb_xenbus_unregister(void);
+void pb_attach_get(struct pb_attach *a);
+void pb_attach_put(struct pb_attach *a);
+
+/* sysfs.c */
+extern const struct attribute_group *pb_groups[];
+
+#endif /* PCIASSIGN_PCIBACK_H */
