@@ -15,13 +15,13 @@ tl::unexpected<Error> fail_at(const toml::node& node, const std::string& origin,
 }
 
 Result<toml::table> parse_toml(std::string_view text, const std::string& origin) {
-  toml::parse_result parsed = toml::parse(text);
-  if (!parsed) {
-    const toml::parse_error& error = parsed.error();
+  // Distributions build the library with exceptions; this is where they end.
+  try {
+    return toml::parse(text);
+  } catch (const toml::parse_error& error) {
     return fail(ErrorKind::usage, fmt::format("{}:{}:{}: {}", origin, error.source().begin.line,
                                               error.source().begin.column, error.description()));
   }
-  return std::move(parsed).table();
 }
 
 TableReader::TableReader(const toml::table& table, std::string origin, std::string name)

@@ -2,7 +2,6 @@
 /// \file
 /// Reading TOML with positions; the only file besides its source that sees toml++.
 #pragma once
-#define TOML_EXCEPTIONS 0
 #include <toml++/toml.h>
 
 #include <set>

@@ -101,14 +101,16 @@ DomainKind read_kind(Reader& reader) {
 }  // namespace
 
 Result<XlDomain> parse_xl_domain(std::string_view text, const std::string& origin) {
-  if (text.size() > std::numeric_limits<int>::max()) {
+  if (text.size() >= std::numeric_limits<int>::max()) {
     return fail(ErrorKind::usage, origin + ": too large");
   }
+  // xl itself stumbles over a comment that ends the file without a newline; the copy has one.
+  const std::string terminated = std::string(text) + "\n";
   const Report report;
   const std::unique_ptr<XLU_Config, DestroyConfig> config(
       xlu_cfg_init(report.file(), origin.c_str()));
   if (!config) return fail_errno("cannot read " + origin, ENOMEM);
-  if (xlu_cfg_readdata(config.get(), text.data(), static_cast<int>(text.size())) != 0) {
+  if (xlu_cfg_readdata(config.get(), terminated.data(), static_cast<int>(terminated.size())) != 0) {
     std::string why = report.first_line();
     return fail(ErrorKind::usage, why.empty() ? origin + ": not in xl.cfg(5)'s language" : why);
   }

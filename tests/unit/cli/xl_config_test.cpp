@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "pciassign/config_xl.hpp"
+
+namespace pciassign::config {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+struct Case {
+  const char* what;
+  const char* text;
+  std::vector<std::string> devices;  ///< Canonical.
+};
+
+class XlFile : public ::testing::TestWithParam<Case> {};
+
+TEST_P(XlFile, lists_its_devices) {
+  const auto domain = parse_xl_domain(GetParam().text, "d.cfg");
+  ASSERT_TRUE(domain) << domain.error().message;
+  EXPECT_EQ(domain->name, "net");
+  std::vector<std::string> canonical;
+  for (const std::string& text : GetParam().devices) canonical.push_back(DeviceSpec::parse(text)->str());
+  std::vector<std::string> read;
+  for (const DeviceSpec& spec : domain->devices) read.push_back(spec.str());
+  EXPECT_EQ(read, canonical);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, XlFile,
+    ::testing::Values(
+        Case{"none", "name='net'\n", {}}, Case{"empty", "name='net'\npci=[]\n", {}},
+        Case{"one", "name=\"net\"\npci=[\"00:04.0\"]\n", {"00:04.0"}},
+        Case{"single quotes, spaces, comment", "name = 'net' # the network\npci = [ '00:04.0' ] # nic\n", {"00:04.0"}},
+        Case{"many lines", "name='net'\npci = [\n  '00:04.0',\n  # the disk\n  '0000:00:05.0',\n]\n",
+             {"00:04.0", "00:05.0"}},
+        Case{"hash inside quotes", "name='net'\nextra='a#b'\npci=['00:04.0']\n", {"00:04.0"}},
+        Case{"semicolons", "name='net'; pci=['00:04.0']\n", {"00:04.0"}},
+        Case{"no newline at the end", "name='net'\npci=['00:04.0']", {"00:04.0"}},
+        Case{"later assignment wins", "name='net'\npci=['00:03.0']\npci=['00:04.0']\n", {"00:04.0"}},
+        Case{"added", "name='net'\npci=['00:03.0']\npci+=['00:04.0']\n", {"00:03.0", "00:04.0"}},
+        Case{"options and a slot", "name='net'\npci=['00:04.0@1a,permissive=1']\n", {"00:04.0@1a,permissive=1"}},
+        Case{"defaults of the file", "name='net'\npci_permissive=1\npci_seize=1\npci=['00:04.0','00:05.0,permissive=0']\n",
+             {"00:04.0,permissive=1,seize=1", "00:05.0,seize=1"}},
+        Case{"Xen 2.0's form", "name='net'\npci=['00,04,00','03,1a,01']\n", {"00:04.0", "03:1a.1"}},
+        Case{"all functions", "name='net'\npci=['00:04.*']\n", {"00:04.*"}}),
+    [](const auto& info) {
+      std::string name;
+      for (const char* c = info.param.what; *c != '\0'; ++c) name += std::isalnum(*c) ? *c : '_';
+      return name;
+    });
+
+TEST(XlFileKind, is_read_from_type_and_builder) {
+  EXPECT_EQ(parse_xl_domain("name='a'", "d")->kind, DomainKind::pv);
+  EXPECT_EQ(parse_xl_domain("name='a'\ntype='pv'", "d")->kind, DomainKind::pv);
+  EXPECT_EQ(parse_xl_domain("name='a'\ntype='hvm'", "d")->kind, DomainKind::hvm);
+  EXPECT_EQ(parse_xl_domain("name='a'\ntype='pvh'", "d")->kind, DomainKind::pvh);
+  EXPECT_EQ(parse_xl_domain("name='a'\nbuilder='hvm'", "d")->kind, DomainKind::hvm);
+  EXPECT_EQ(parse_xl_domain("name='a'\nbuilder='generic'", "d")->kind, DomainKind::pv);
+}
+
+TEST(XlFileErrors, say_where_and_what) {
+  const struct {
+    const char* text;
+    const char* starts;
+    const char* says;
+  } cases[] = {
+      {"name='a'\npci=['00:04.0'\nkernel='x'\n", "d.cfg:3", "parsing error"},
+      {"name='a'\n\n)\n", "d.cfg:3", "parsing error"},
+      {"pci=[]", "d.cfg: ", "name is missing"},
+      {"name='a'\npci='00:04.0'", "d.cfg: ", "pci must be a list"},
+      {"name='a'\npci=[['00:04.0']]", "d.cfg: ", "no string"},
+      {"name='a'\npci=['zz']", "d.cfg: pci: ", "zz"},
+      {"name='a'\npci=['00:04.0,colour=red']", "d.cfg: pci: ", "colour"},
+      {"name='a'\ntype='jail'", "d.cfg: ", "type"},
+      {"name='a'\npci_seize='yes'\npci=['00:04.0']", "d.cfg: ", "pci_seize"},
+      {"name='a'\npassthrough='disabled'\npci=['00:04.0']", "d.cfg: ", "passthrough"},
+      {"name=['a']", "d.cfg: ", "name must be a string"},
+  };
+  for (const auto& c : cases) {
+    const auto domain = parse_xl_domain(c.text, "d.cfg");
+    ASSERT_FALSE(domain) << c.text;
+    EXPECT_EQ(domain.error().kind, ErrorKind::usage);
+    EXPECT_THAT(domain.error().message, StartsWith(c.starts)) << c.text;
+    EXPECT_THAT(domain.error().message, HasSubstr(c.says)) << c.text;
+  }
+}
+
+/// What xl would read from the copy.
+XlDomain reread(const std::string& text) {
+  const auto domain = parse_xl_domain(text, "d.cfg");
+  EXPECT_TRUE(domain) << domain.error().message;
+  const auto copy = parse_xl_domain(text_for_paused_creation(text, *domain), "copy");
+  EXPECT_TRUE(copy) << copy.error().message;
+  return *copy;
+}
+
+TEST(Copy, has_no_devices_but_room_for_them) {
+  for (const char* text : {"name='a'\npci=['00:04.0']", "name='a'\npci=[\n'00:04.0',\n'00:05.0' ]\npci+=['00:06.0']\n",
+                           "name='a'\npci=['00:04.0'] # end", "name='a'; pci=['00:04.0']"}) {
+    const XlDomain copy = reread(text);
+    EXPECT_TRUE(copy.devices.empty()) << text;
+    EXPECT_EQ(copy.passthrough, "enabled");
+    EXPECT_EQ(copy.e820_host, true);
+    EXPECT_EQ(copy.name, "a");
+  }
+}
+
+TEST(Copy, keeps_a_passthrough_that_was_chosen) {
+  EXPECT_EQ(reread("name='a'\npassthrough='sync_pt'\npci=['00:04.0']\n").passthrough, "sync_pt");
+}
+
+TEST(Copy, leaves_the_memory_map_of_other_kinds_alone) {
+  EXPECT_FALSE(reread("name='a'\ntype='hvm'\npci=['00:04.0']\n").e820_host);
+}
+
+}  // namespace
+}  // namespace pciassign::config
