@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/// \file
+/// dom0's PCI bus in memory.
+#pragma once
+#include <functional>
+#include <map>
+#include <set>
+
+#include "pciassign/pci_bus.hpp"
+#include "pciassign/sim/faults.hpp"
+
+namespace pciassign::sim {
+
+struct BusDevice {
+  Device facts;
+  std::uint16_t command = 0;
+  bool reset_fails = false;
+  bool dead_after_reset = false;    ///< Reads all ones afterwards.
+  bool bus_master_sticks = false;
+  bool permissive = false;
+  int resets = 0;
+};
+
+class PciBus final : public pciassign::PciBus {
+ public:
+  explicit PciBus(Faults& faults) : faults_(faults) {}
+
+  std::map<Sbdf, BusDevice> all;
+  bool module_loaded = true;
+  /// pciback released the device (driver unbound): the simulated back end stops serving it.
+  std::function<void(const Sbdf&)> on_unbind;
+  /// After a reset; the simulated Xen clears MSI-X MASKALL.
+  std::function<void(const Sbdf&)> on_reset;
+
+  Result<std::vector<Device>> devices() override;
+  Result<Device> device(const Sbdf& sbdf) override;
+  Result<std::uint32_t> read_config(const Sbdf& sbdf, unsigned offset, unsigned size) override;
+  Result<std::string> reset(const Sbdf& sbdf) override;
+  Result<void> bind_pciback(const Sbdf& sbdf) override;
+  Result<void> unbind_pciback(const Sbdf& sbdf, const std::string& driver) override;
+  Result<void> set_permissive(const Sbdf& sbdf) override;
+  bool pciback_present() override { return module_loaded; }
+
+ private:
+  Faults& faults_;
+};
+
+}  // namespace pciassign::sim

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "assign/actions.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace pciassign::detail {
+namespace {
+
+constexpr unsigned kVendorId = 0x00, kCommand = 0x04;
+constexpr std::uint32_t kBusMaster = 0x0004;
+constexpr int kNoLine = 255;  ///< INTERRUPT_LINE "unknown or no connection" (PCI 3.0, 6.2.4).
+
+struct Frames {
+  std::uint64_t first, count;
+};
+
+/// `whole` without the frames of `other`.
+std::vector<Frames> without(const std::vector<Frames>& whole, const Region& other) {
+  const auto low = other.first_frame(), high = low + other.frames();
+  std::vector<Frames> rest;
+  for (const auto& part : whole) {
+    const auto end = part.first + part.count;
+    if (high <= part.first || low >= end) {
+      rest.push_back(part);
+      continue;
+    }
+    if (part.first < low) rest.push_back({part.first, low - part.first});
+    if (high < end) rest.push_back({high, end - high});
+  }
+  return rest;
+}
+
+/// The other devices that the same domain keeps.
+Result<std::vector<AttachmentRecord>> staying(Ports& ports, const AttachmentRecord& record,
+                                              const std::vector<Sbdf>& together) {
+  auto all = ports.journal.all();
+  if (!all) return all;
+  std::erase_if(*all, [&](const AttachmentRecord& other) {
+    return other.domid != record.domid || other.domain_uuid != record.domain_uuid ||
+           other.device == record.device || other.phase == Phase::detaching ||
+           std::find(together.begin(), together.end(), other.device) != together.end();
+  });
+  return all;
+}
+
+Result<void> unless_gone(Result<void> outcome) {
+  if (!outcome && means_gone(outcome.error())) return {};
+  return outcome;
+}
+
+}  // namespace
+
+bool means_gone(const Error& error) {
+  return error.kind == ErrorKind::not_found || error.sys_errno == ENODEV ||
+         error.sys_errno == ESRCH || error.sys_errno == ENOENT;
+}
+
+Result<Presence> presence(Ports& ports, const AttachmentRecord& record) {
+  auto info = ports.xen.domain(record.domid);
+  if (!info) {
+    if (info.error().kind == ErrorKind::not_found) return Presence::gone;
+    return tl::unexpected(info.error());
+  }
+  return info->uuid_str() == record.domain_uuid ? Presence::here : Presence::replaced;
+}
+
+Result<void> grant(Ports& ports, const AttachmentRecord& record, const Region& region) {
+  if (region.io)
+    return ports.xen.ioport_permission(record.domid, static_cast<std::uint32_t>(region.start),
+                                       static_cast<std::uint32_t>(region.size), true);
+  return ports.xen.iomem_permission(record.domid, region.first_frame(), region.frames(), true);
+}
+
+Result<void> revoke(Ports& ports, const AttachmentRecord& record, const Region& region,
+                    const std::vector<Sbdf>& together) {
+  auto where = presence(ports, record);
+  if (!where) return tl::unexpected(where.error());
+  if (*where != Presence::here) return {};  // its rangesets went with it
+  if (region.io)
+    return unless_gone(ports.xen.ioport_permission(
+        record.domid, static_cast<std::uint32_t>(region.start),
+        static_cast<std::uint32_t>(region.size), false));
+  auto others = staying(ports, record, together);
+  if (!others) return tl::unexpected(others.error());
+  std::vector<Frames> frames = {{region.first_frame(), region.frames()}};
+  for (const auto& other : *others)
+    for (const auto& theirs : other.regions)
+      if (!theirs.io) frames = without(frames, theirs);
+  for (const auto& part : frames) {
+    auto done = unless_gone(ports.xen.iomem_permission(record.domid, part.first, part.count, false));
+    if (!done) return done;
+  }
+  return {};
+}
+
+Result<void> map_interrupt(Ports& ports, AttachmentRecord& record) {
+  auto device = ports.pci.device(record.device);
+  if (!device) return tl::unexpected(device.error());
+  if (device->interrupt_pin == 0) return {};
+  if (device->interrupt_is_msi)
+    return fail(ErrorKind::failed,
+                fmt::format("{} still has MSI on, so its GSI cannot be known", record.device.str()),
+                "reset the device: `pciassign reset`");
+  if (device->irq <= 0 || device->irq >= kNoLine) return {};
+  record.gsi = device->irq;
+  record.pirq = device->irq;
+  // Before the grant: if this process dies now, the record tells what to take back.
+  if (auto kept = ports.journal.put(record); !kept) return kept;
+  auto pirq = ports.xen.map_gsi(record.domid, *record.gsi);
+  if (!pirq) return tl::unexpected(pirq.error());
+  if (*pirq != *record.pirq) {
+    record.pirq = *pirq;
+    if (auto kept = ports.journal.put(record); !kept) return kept;
+    return fail(ErrorKind::failed,
+                fmt::format("Xen mapped GSI {} to pirq {} of domain {}; a PV guest expects pirq {}",
+                            *record.gsi, *pirq, record.domid, *record.gsi));
+  }
+  return ports.xen.irq_permission(record.domid, *record.pirq, true);
+}
+
+Result<void> unmap_interrupt(Ports& ports, const AttachmentRecord& record,
+                             const std::vector<Sbdf>& together) {
+  if (!record.pirq) return {};
+  auto where = presence(ports, record);
+  if (!where) return tl::unexpected(where.error());
+  if (*where != Presence::here) return {};
+  auto others = staying(ports, record, together);
+  if (!others) return tl::unexpected(others.error());
+  for (const auto& other : *others)
+    if (other.gsi == record.gsi) return {};  // a shared line, which that device still needs
+  auto unmapped = ports.xen.unmap_pirq(record.domid, *record.pirq);
+  // EINVAL: it is not mapped.
+  if (!unmapped && !means_gone(unmapped.error()) && unmapped.error().sys_errno != EINVAL)
+    return unmapped;
+  auto denied = ports.xen.irq_permission(record.domid, *record.pirq, false);
+  // Xen resolves the number in dom0's own table: EINVAL and EPERM say that dom0 does not have this
+  // line any more. The unmap above has denied it already.
+  if (!denied && !means_gone(denied.error()) && denied.error().sys_errno != EINVAL &&
+      denied.error().sys_errno != EPERM)
+    return denied;
+  return {};
+}
+
+Result<void> into_quarantine(Ports& ports, const Sbdf& device) {
+  // DOMID_IO has no memory of its own, so reserved regions are no reason to refuse: relaxed.
+  return ports.xen.assign(kDomIo, device, RdmPolicy::relaxed);
+}
+
+Result<void> take_from_domain(Ports& ports, const AttachmentRecord& record) {
+  if (!record.iommu) return {};
+  auto where = presence(ports, record);
+  if (!where) return tl::unexpected(where.error());
+  if (*where == Presence::here) {
+    auto taken = unless_gone(ports.xen.deassign(record.domid, record.device));
+    if (!taken) return taken;
+  }
+  // Xen moves it to DOMID_IO by itself unless it was told iommu=no-quarantine: make sure.
+  auto kept = into_quarantine(ports, record.device);
+  if (!kept && *where != Presence::here && kept.error().sys_errno == EBUSY)
+    return {};  // the domain died and the device has a new owner already
+  return unless_gone(kept);
+}
+
+Result<void> give_back_to_dom0(Ports& ports, const AttachmentRecord& record) {
+  if (record.seized_from.empty()) return {};
+  if (record.iommu) {
+    // ENODEV: it is not in DOMID_IO.
+    auto out = unless_gone(ports.xen.deassign(kDomIo, record.device));
+    if (!out) return out;
+  }
+  const auto driver = record.seized_from == "none" ? std::string{} : record.seized_from;
+  return unless_gone(ports.pci.unbind_pciback(record.device, driver));
+}
+
+Result<void> reset_and_verify(Ports& ports, const AttachmentRecord& record) {
+  auto device = ports.pci.device(record.device);
+  if (!device) return tl::unexpected(device.error());
+  std::string method = "nothing";
+  if (!device->reset_methods.empty()) {
+    auto done = ports.pci.reset(record.device);
+    if (!done) return tl::unexpected(done.error());
+    method = *done;
+  } else if (!record.reset_acknowledged) {
+    return fail(ErrorKind::failed, fmt::format("{} cannot be reset", record.device.str()),
+                "allow=no-reset accepts it", "E-NO-RESET");
+  }
+  auto vendor = ports.pci.read_config(record.device, kVendorId, 2);
+  if (!vendor) return tl::unexpected(vendor.error());
+  if (*vendor != record.vendor)
+    return fail(ErrorKind::failed,
+                fmt::format("{} does not answer after reset by {} (vendor id {:04x}, expected {:04x})",
+                            record.device.str(), method, *vendor, record.vendor),
+                "it may need a power cycle");
+  auto command = ports.pci.read_config(record.device, kCommand, 2);
+  if (!command) return tl::unexpected(command.error());
+  if ((*command & kBusMaster) != 0)
+    return fail(ErrorKind::failed,
+                fmt::format("{} can still do DMA after reset by {} (command {:04x}: bus master on)",
+                            record.device.str(), method, *command));
+  return {};
+}
+
+Result<void> check_identity(Ports& ports, const AttachmentRecord& record) {
+  auto device = ports.pci.device(record.device);
+  if (!device) return tl::unexpected(device.error());
+  if (device->vendor != record.vendor || device->device != record.device_id)
+    return fail(ErrorKind::refused,
+                fmt::format("{} is now {:04x}:{:04x}, planned was {:04x}:{:04x}",
+                            record.device.str(), device->vendor, device->device, record.vendor,
+                            record.device_id),
+                "devices were renumbered: check the address", "E-ABSENT");
+  if (!device->on_pciback())
+    return fail(ErrorKind::failed, fmt::format("{} is not on pciback but on \"{}\"",
+                                               record.device.str(), device->driver),
+                "seize=1 or `pciassign reserve`", "E-NOT-RESERVED");
+  if (device->regions != record.regions)
+    return fail(ErrorKind::failed,
+                fmt::format("the regions of {} changed since the plan was made", record.device.str()),
+                "ask again: the plan is made anew");
+  return {};
+}
+
+}  // namespace pciassign::detail

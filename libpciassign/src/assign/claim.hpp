@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/// \file
+/// /libxl/pci/<dddd-bb-dd-f>/domid: the marker by which libxl knows that a device is taken. libxl
+/// writes it after a check of its own, with a gap in between; here both are one transaction.
+#pragma once
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "pciassign/journal.hpp"
+#include "pciassign/plan.hpp"
+
+namespace pciassign::detail {
+
+struct Marker {
+  Sbdf device;
+  DomId domid = 0;
+  bool ours = false;  ///< Carries our own node beside libxl's.
+};
+
+/// All devices that are marked as taken.
+Result<std::vector<Marker>> read_markers(StoreView& store);
+/// Fails (busy, E-OWNED) when a living domain's marker is there.
+Result<void> claim(Ports& ports, const AttachmentRecord& record);
+/// Removes the marker if it is this attachment's.
+Result<void> unclaim(Ports& ports, const AttachmentRecord& record);
+
+/// The dom0 driver that a reserved device came from, where libxl keeps it too.
+Result<void> remember_driver(StoreView& store, const Sbdf& device, const std::string& driver);
+Result<std::string> remembered_driver(StoreView& store, const Sbdf& device);
+Result<void> forget_driver(Store& store, const Sbdf& device);
+/// The device that `xl pci-assignable-add -n NAME` named so.
+Result<std::optional<Sbdf>> device_named(StoreView& store, const std::string& name);
+
+}  // namespace pciassign::detail

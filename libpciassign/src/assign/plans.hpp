@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/// \file
+/// Builders of plans from facts that have been judged already.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "pciassign/toolstack.hpp"
+
+namespace pciassign::detail {
+
+struct AttachInput {
+  DomainInfo domain;
+  std::string domain_name;
+  bool iommu = true;
+  AttachMode mode = AttachMode::hot;
+  std::vector<std::pair<DeviceSpec, Device>> devices;
+};
+Plan build_attach(const AttachInput& input, const Settings& settings);
+
+struct TakeBackInput {
+  PlanKind kind = PlanKind::detach;
+  std::string title;
+  std::vector<AttachmentRecord> records;  ///< All of one domain; not empty.
+  /// The domain lives: tell its front end first. Else the nodes go first, so that nobody
+  /// (xl's destroy, ten seconds for each device) waits for an answer that cannot come.
+  bool tell_guest = true;
+  /// The domid belongs to another domain now: its nodes are not ours.
+  bool domid_reused = false;
+};
+Plan build_take_back(const TakeBackInput& input, const Settings& settings);
+
+struct ReserveInput {
+  Device device;
+  bool iommu = true;
+  std::string driver;  ///< release: the dom0 driver to give it back to, or empty.
+};
+Plan build_reserve(const ReserveInput& input);
+Plan build_release(const ReserveInput& input);
+
+/// "I/O memory feb40-feb7f (BAR 0)", "I/O ports c000-c03f (BAR 2)".
+std::string words_for(const Region& region);
+
+}  // namespace pciassign::detail

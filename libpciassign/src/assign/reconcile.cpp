@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// Level-triggered: the journal says what was meant, Xen and xenstore say what is; plans are made
+// from the difference. A restart at any instant is just another comparison.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "assign/facts.hpp"
+#include "assign/nodes.hpp"
+#include "assign/plans.hpp"
+
+namespace pciassign {
+namespace {
+
+/// A domid alone does not name a domain: it may have been given to another one since.
+using DomainKey = std::pair<DomId, std::string>;
+
+struct Situation {
+  bool exists = false;  ///< The record's domain, by its uuid.
+  bool reused = false;  ///< Its domid belongs to another domain.
+  bool living = false;
+};
+
+Result<Situation> look(Ports& ports, const DomainKey& key) {
+  auto info = ports.xen.domain(key.first);
+  if (!info && info.error().kind == ErrorKind::not_found) return Situation{};
+  if (!info) return tl::unexpected(info.error());
+  Situation situation;
+  situation.exists = info->uuid_str() == key.second;
+  situation.reused = !situation.exists;
+  situation.living = situation.exists && !info->gone();
+  return situation;
+}
+
+/// In a living domain a completed attachment is left alone, unless its nodes are gone: then xl has
+/// taken the device away, and the record is all that is left to clean up.
+bool needs_work(const AttachmentRecord& record, const Situation& situation,
+                const std::vector<detail::Entry>& entries) {
+  if (!situation.living || record.phase != Phase::attached) return true;
+  return std::none_of(entries.begin(), entries.end(), [&](const detail::Entry& entry) {
+    return entry.device == record.device;
+  });
+}
+
+}  // namespace
+
+Result<std::vector<Plan>> Toolstack::reconcile(const std::vector<Sbdf>& busy) {
+  auto all = ports_.journal.all();
+  if (!all) return tl::unexpected(all.error());
+  std::map<DomainKey, std::vector<AttachmentRecord>> domains;
+  for (auto& record : *all)
+    if (std::find(busy.begin(), busy.end(), record.device) == busy.end())
+      domains[{record.domid, record.domain_uuid}].push_back(std::move(record));
+
+  std::vector<Plan> plans;
+  for (auto& [key, records] : domains) {
+    auto situation = look(ports_, key);
+    if (!situation) return tl::unexpected(situation.error());
+    auto entries = detail::read_entries(ports_.store, key.first);
+    if (!entries) return tl::unexpected(entries.error());
+    std::erase_if(records, [&](const AttachmentRecord& record) {
+      return !needs_work(record, *situation, *entries);
+    });
+    if (records.empty()) continue;
+    detail::TakeBackInput input;
+    input.kind = PlanKind::cleanup;
+    input.records = std::move(records);
+    input.tell_guest = situation->living;
+    input.domid_reused = situation->reused;
+    input.title = fmt::format("clean up after {} (domain {}{})", input.records.front().domain_name,
+                              key.first, situation->living ? "" : ", gone");
+    plans.push_back(detail::build_take_back(input, settings_));
+  }
+  return plans;
+}
+
+}  // namespace pciassign

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <fmt/format.h>
+
+#include "assign/actions.hpp"
+#include "assign/claim.hpp"
+#include "assign/plans.hpp"
+
+namespace pciassign::detail {
+namespace {
+
+Step& add(Plan& plan, std::string id, std::string words, std::function<Result<void>(Ports&)> run) {
+  Step step;
+  step.id = std::move(id);
+  step.words = std::move(words);
+  step.run = std::move(run);
+  plan.steps.push_back(std::move(step));
+  return plan.steps.back();
+}
+
+Result<void> out_of_quarantine(Ports& ports, const Sbdf& device) {
+  auto out = ports.xen.deassign(kDomIo, device);
+  if (!out && means_gone(out.error())) return {};  // hidden at boot: it never was in quarantine
+  return out;
+}
+
+}  // namespace
+
+Plan build_reserve(const ReserveInput& input) {
+  const auto sbdf = input.device.sbdf;
+  const auto driver = input.device.driver;
+  Plan plan;
+  plan.kind = PlanKind::reserve;
+  plan.title = "reserve " + sbdf.str();
+  plan.devices = {sbdf};
+  plan.undo_command = "pciassign release " + sbdf.str();
+  if (!input.device.on_pciback()) {
+    if (!driver.empty()) {
+      auto& keep = add(plan, "remember", fmt::format("remember dom0's driver \"{}\"", driver),
+                       [=](Ports& p) { return remember_driver(p.store, sbdf, driver); });
+      keep.undo = [=](Ports& p) { return forget_driver(p.store, sbdf); };
+    }
+    auto& seize = add(plan, "seize",
+                      driver.empty() ? fmt::format("bind {} to pciback", sbdf.str())
+                                     : fmt::format("take {} from dom0's driver \"{}\", bind pciback",
+                                                   sbdf.str(), driver),
+                      [=](Ports& p) { return p.pci.bind_pciback(sbdf); });
+    seize.undo = [=](Ports& p) -> Result<void> {
+      auto out = p.pci.unbind_pciback(sbdf, driver);
+      if (!out && means_gone(out.error())) return {};
+      return out;
+    };
+    seize.slow = true;
+  }
+  if (input.iommu) {
+    const bool was_free = !input.device.on_pciback();
+    auto& step = add(plan, "quarantine", fmt::format("put {} into quarantine (DOMID_IO)", sbdf.str()),
+                     [=](Ports& p) { return into_quarantine(p, sbdf); });
+    if (was_free) step.undo = [=](Ports& p) { return out_of_quarantine(p, sbdf); };
+  }
+  return plan;
+}
+
+Plan build_release(const ReserveInput& input) {
+  const auto sbdf = input.device.sbdf;
+  const auto driver = input.driver;
+  Plan plan;
+  plan.kind = PlanKind::release;
+  plan.title = "release " + sbdf.str();
+  plan.devices = {sbdf};
+  plan.undo_command = "pciassign reserve " + sbdf.str();
+  if (input.iommu) {
+    auto& step = add(plan, "unquarantine", fmt::format("take {} out of quarantine, to dom0", sbdf.str()),
+                     [=](Ports& p) { return out_of_quarantine(p, sbdf); });
+    step.undo = [=](Ports& p) { return into_quarantine(p, sbdf); };
+  }
+  auto& unbind = add(plan, "unbind",
+                     driver.empty() ? fmt::format("take {} from pciback", sbdf.str())
+                                    : fmt::format("take {} from pciback, bind dom0's driver \"{}\"",
+                                                  sbdf.str(), driver),
+                     [=](Ports& p) { return p.pci.unbind_pciback(sbdf, driver); });
+  unbind.undo = [=](Ports& p) { return p.pci.bind_pciback(sbdf); };
+  unbind.slow = true;
+  add(plan, "forget", "forget the driver that it came from",
+      [=](Ports& p) { return forget_driver(p.store, sbdf); });
+  return plan;
+}
+
+}  // namespace pciassign::detail

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "assign/actions.hpp"
+#include "assign/claim.hpp"
+#include "assign/guest.hpp"
+#include "assign/nodes.hpp"
+#include "assign/plans.hpp"
+
+namespace pciassign::detail {
+namespace {
+
+/// Everything goes forward: a step that fails is noted, and the later ones still take back what
+/// they can. Only the marker and the journal's entry stay then, for another try.
+class TakeBackBuilder {
+ public:
+  TakeBackBuilder(const TakeBackInput& input, const Settings& settings)
+      : input_(input), settings_(settings) {
+    for (const auto& record : input.records) {
+      auto it = std::make_shared<Attachment>();
+      it->record = record;
+      items_.push_back(it);
+      together_.push_back(record.device);
+    }
+  }
+
+  Plan build() {
+    const auto& first = input_.records.front();
+    plan_.kind = input_.kind;
+    plan_.title = input_.title;
+    plan_.domid = first.domid;
+    plan_.domain_name = first.domain_name;
+    plan_.devices = together_;
+    for (const auto& it : items_) note_intent(it);
+    if (input_.tell_guest) {
+      tell_guest();
+      make_pciback_let_go();
+    } else {
+      withdraw_nodes();
+    }
+    for (const auto& it : items_) {
+      revoke_all(it);
+      reset_and_quarantine(it);
+    }
+    if (input_.tell_guest) withdraw_nodes();
+    for (const auto& it : items_) forget(it);
+    return std::move(plan_);
+  }
+
+ private:
+  Step& add(std::string id, std::string words, std::function<Result<void>(Ports&)> run) {
+    Step step;
+    step.id = std::move(id);
+    step.words = std::move(words);
+    step.run = std::move(run);
+    step.keep_going = true;
+    plan_.steps.push_back(std::move(step));
+    return plan_.steps.back();
+  }
+
+  [[nodiscard]] DomId domid() const { return input_.records.front().domid; }
+
+  void note_intent(const AttachmentPtr& it) {
+    add("journal", fmt::format("write down that {} leaves domain {}", it->record.device.str(), domid()),
+        [it](Ports& p) -> Result<void> {
+          auto known = p.journal.find(it->record.device);
+          if (!known) return tl::unexpected(known.error());
+          if (!*known) return {};  // somebody finished it already
+          // "attaching" says already that all goes back, and that a seized device goes home.
+          if ((*known)->phase == Phase::attaching) return {};
+          it->record.phase = Phase::detaching;
+          return p.journal.put(it->record);
+        });
+  }
+
+  void tell_guest() {
+    talk_ = std::make_shared<DetachTalk>(input_.records.front(), together_);
+    auto& step = add("tell-guest",
+                     fmt::format("tell the guest and wait until it lets go (at most {} s)",
+                                 settings_.detach_limit.count() / 1000),
+                     [id = domid()](Ports& p) { return watch_channel(p, id); });
+    step.ready = [talk = talk_](Ports& p) { return talk->ready(p); };
+    step.limit = settings_.detach_limit;
+    step.finish = [id = domid()](Ports& p) { unwatch_channel(p, id); };
+    step.advisory = true;  // a silent guest does not keep its devices
+  }
+
+  void make_pciback_let_go() {
+    add("let-go", "make sure that pciback no longer serves it",
+        [talk = talk_, together = together_, id = domid()](Ports& p) -> Result<void> {
+          if (talk->released()) return {};
+          auto entries = read_entries(p.store, id);
+          if (!entries) return tl::unexpected(entries.error());
+          std::vector<Entry> ours, others;
+          std::partition_copy(entries->begin(), entries->end(), std::back_inserter(ours),
+                              std::back_inserter(others), [&](const Entry& entry) {
+                                return std::find(together.begin(), together.end(), entry.device) !=
+                                       together.end();
+                              });
+          // With the last device the directory itself goes, which pciback notices.
+          if (others.empty()) return {};
+          for (const auto& entry : ours) {
+            auto out = p.pci.unbind_pciback(entry.device, {});
+            if (!out && !means_gone(out.error())) return out;
+            auto in = p.pci.bind_pciback(entry.device);
+            if (!in && !means_gone(in.error())) return in;
+          }
+          return {};
+        })
+        .slow = true;
+  }
+
+  void revoke_all(const AttachmentPtr& it) {
+    const auto bdf = it->record.device.str();
+    const auto together = together_;
+    if (it->record.pirq)
+      add("interrupt", fmt::format("take back GSI {} (pirq {}) of {}", it->record.gsi.value_or(-1),
+                                   *it->record.pirq, bdf),
+          [it, together](Ports& p) { return unmap_interrupt(p, it->record, together); });
+    for (auto at = it->record.regions.rbegin(); at != it->record.regions.rend(); ++at)
+      add(at->io ? "ioports" : "iomem", fmt::format("take back {} of {}", words_for(*at), bdf),
+          [it, region = *at, together](Ports& p) { return revoke(p, it->record, region, together); });
+  }
+
+  void reset_and_quarantine(const AttachmentPtr& it) {
+    const auto bdf = it->record.device.str();
+    auto& reset = add("reset", fmt::format("reset and verify {}", bdf), [it](Ports& p) -> Result<void> {
+      auto done = reset_and_verify(p, it->record);
+      if (!done && done.error().kind == ErrorKind::not_found) return {};  // unplugged
+      return done;
+    });
+    reset.slow = true;
+    // It stays in quarantine, and the next attach resets and verifies before anyone has it.
+    reset.advisory = true;
+    if (it->record.iommu)
+      add("quarantine", fmt::format("move {} from domain {} to quarantine (DOMID_IO)", bdf, domid()),
+          [it](Ports& p) { return take_from_domain(p, it->record); });
+  }
+
+  void withdraw_nodes() {
+    if (input_.domid_reused) return;
+    add("withdraw", fmt::format("remove the devices from xenstore of domain {}", domid()),
+        [together = together_, record = input_.records.front()](Ports& p) -> Result<void> {
+          auto gone = withdraw(p.store, record.domid, together);
+          if (!gone) return tl::unexpected(gone.error());
+          return {};
+        });
+  }
+
+  void forget(const AttachmentPtr& it) {
+    const auto bdf = it->record.device.str();
+    const bool give_back = it->record.phase == Phase::attaching && !it->record.seized_from.empty();
+    if (give_back)
+      add("give-back", fmt::format("give {} back to dom0's driver \"{}\"", bdf, it->record.seized_from),
+          [it](Ports& p) { return give_back_to_dom0(p, it->record); })
+          .slow = true;
+    add("unclaim", fmt::format("remove libxl's marker of {}", bdf),
+        [it](Ports& p) { return unclaim(p, it->record); })
+        .only_when_clean = true;
+    add("forget", fmt::format("remove the journal's entry of {}", bdf),
+        [it](Ports& p) { return p.journal.erase(it->record.device); })
+        .only_when_clean = true;
+  }
+
+  const TakeBackInput& input_;
+  const Settings& settings_;
+  std::vector<AttachmentPtr> items_;
+  std::vector<Sbdf> together_;
+  std::shared_ptr<DetachTalk> talk_;
+  Plan plan_;
+};
+
+}  // namespace
+
+Plan build_take_back(const TakeBackInput& input, const Settings& settings) {
+  return TakeBackBuilder(input, settings).build();
+}
+
+}  // namespace pciassign::detail

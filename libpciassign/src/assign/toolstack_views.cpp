@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "assign/claim.hpp"
+#include "assign/facts.hpp"
+#include "assign/nodes.hpp"
+
+namespace pciassign {
+namespace {
+
+const char* state_of(Phase phase) {
+  switch (phase) {
+    case Phase::attaching: return "attaching";
+    case Phase::attached: return "attached";
+    case Phase::detaching: return "detaching";
+  }
+  return "attached";
+}
+
+std::string free_state(const Device& device) {
+  if (device.on_pciback()) return "reserved";
+  if (!device.driver.empty()) return "in use by dom0";
+  return "free";
+}
+
+/// Looked up once for a whole list.
+struct Assignments {
+  std::map<Sbdf, AttachmentRecord> records;
+  std::map<Sbdf, DomId> markers;
+  std::map<DomId, std::vector<detail::Entry>> entries;
+};
+
+Result<Assignments> read_assignments(Ports& ports) {
+  Assignments found;
+  auto records = ports.journal.all();
+  if (!records) return tl::unexpected(records.error());
+  for (auto& record : *records) found.records.emplace(record.device, std::move(record));
+  auto owners = detail::read_owners(ports);
+  if (!owners) return tl::unexpected(owners.error());
+  for (const auto& [device, domid] : *owners) {
+    found.markers.emplace(device, domid);
+    if (found.entries.contains(domid)) continue;
+    auto entries = detail::read_entries(ports.store, domid);
+    if (!entries) return tl::unexpected(entries.error());
+    found.entries.emplace(domid, std::move(*entries));
+  }
+  return found;
+}
+
+Result<DeviceView> view_of(Ports& ports, Device device, const Assignments& found) {
+  DeviceView view;
+  const auto sbdf = device.sbdf;
+  view.device = std::move(device);
+  if (const auto at = found.records.find(sbdf); at != found.records.end()) {
+    view.state = state_of(at->second.phase);
+    view.domid = at->second.domid;
+    view.domain_name = at->second.domain_name;
+  } else if (const auto marker = found.markers.find(sbdf); marker != found.markers.end()) {
+    view.state = "attached by libxl";
+    view.domid = marker->second;
+    auto name = detail::name_of(ports, marker->second);
+    if (!name) return tl::unexpected(name.error());
+    view.domain_name = *name;
+  } else {
+    view.state = free_state(view.device);
+    return view;
+  }
+  if (const auto at = found.entries.find(*view.domid); at != found.entries.end())
+    for (const auto& entry : at->second)
+      if (entry.device == sbdf) view.virtual_slot = entry.vdev;
+  return view;
+}
+
+}  // namespace
+
+Toolstack::Toolstack(Ports ports, Settings settings) : ports_(ports), settings_(settings) {}
+
+Result<std::vector<DeviceView>> Toolstack::list() {
+  auto devices = ports_.pci.devices();
+  if (!devices) return tl::unexpected(devices.error());
+  auto found = read_assignments(ports_);
+  if (!found) return tl::unexpected(found.error());
+  std::vector<DeviceView> views;
+  for (auto& device : *devices) {
+    auto view = view_of(ports_, std::move(device), *found);
+    if (!view) return tl::unexpected(view.error());
+    views.push_back(std::move(*view));
+  }
+  return views;
+}
+
+Result<DeviceView> Toolstack::show(const Sbdf& sbdf) {
+  auto device = ports_.pci.device(sbdf);
+  if (!device) return tl::unexpected(device.error());
+  auto found = read_assignments(ports_);
+  if (!found) return tl::unexpected(found.error());
+  return view_of(ports_, std::move(*device), *found);
+}
+
+Result<DomainInfo> Toolstack::find_domain(const std::string& name_or_id) {
+  DomId domid = 0;
+  const auto end = name_or_id.data() + name_or_id.size();
+  const auto [at, error] = std::from_chars(name_or_id.data(), end, domid);
+  if (!name_or_id.empty() && error == std::errc{} && at == end) return ports_.xen.domain(domid);
+  auto domains = ports_.xen.domains();
+  if (!domains) return tl::unexpected(domains.error());
+  for (const auto& domain : *domains) {
+    auto name = ports_.store.read(fmt::format("/local/domain/{}/name", domain.domid));
+    if (!name) return tl::unexpected(name.error());
+    if (*name && **name == name_or_id) return domain;
+  }
+  return fail(ErrorKind::not_found, fmt::format("there is no domain \"{}\"", name_or_id),
+              "`xl list` shows the domains");
+}
+
+Result<std::string> Toolstack::domain_name(DomId domid) { return detail::name_of(ports_, domid); }
+
+}  // namespace pciassign

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "pci/names.hpp"
+
+extern "C" {
+#include <pci/pci.h>
+}
+
+#include <array>
+
+namespace pciassign::detail {
+
+Names::Names() : access_(pci_alloc()) {}
+Names::~Names() = default;
+
+void Names::Deleter::operator()(void* access) const {
+  pci_cleanup(static_cast<pci_access*>(access));
+}
+
+std::string Names::device(std::uint16_t vendor, std::uint16_t device) {
+  std::array<char, 256> buffer{};
+  // The lookup never asks the network, and says nothing rather than numbers.
+  const int flags = PCI_LOOKUP_NO_NUMBERS | PCI_LOOKUP_NO_HWDB;
+  auto* access = static_cast<pci_access*>(access_.get());
+  const char* name = pci_lookup_name(access, buffer.data(), static_cast<int>(buffer.size()),
+                                     PCI_LOOKUP_VENDOR | PCI_LOOKUP_DEVICE | flags, vendor, device);
+  if (name != nullptr) return name;
+  name = pci_lookup_name(access, buffer.data(), static_cast<int>(buffer.size()),
+                         PCI_LOOKUP_VENDOR | flags, vendor);
+  return name != nullptr ? name : "";
+}
+
+}  // namespace pciassign::detail

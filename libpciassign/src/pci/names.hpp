@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/// \file
+/// Human readable names from pci.ids, through libpci.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <string>
+
+namespace pciassign::detail {
+
+/// One loaded list of names; loading it takes some milliseconds, so it is kept for a whole scan.
+class Names {
+ public:
+  Names();
+  ~Names();
+  Names(const Names&) = delete;
+  Names& operator=(const Names&) = delete;
+  /// "Intel Corporation 82574L Gigabit Network Connection", or empty when unknown.
+  std::string device(std::uint16_t vendor, std::uint16_t device);
+
+ private:
+  struct Deleter {
+    void operator()(void* access) const;
+  };
+  std::unique_ptr<void, Deleter> access_;
+};
+
+}  // namespace pciassign::detail

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+
+#include "pci/files.hpp"
+#include "pci/in_use.hpp"
+#include "pci/names.hpp"
+#include "pci/sysfs_device.hpp"
+#include "pciassign/pci_bus.hpp"
+
+namespace pciassign {
+namespace {
+
+using detail::fs::path;
+
+constexpr unsigned kCommand = 0x04;
+constexpr unsigned kBusMaster = 0x0004;
+
+class SysfsPciBus final : public PciBus {
+ public:
+  explicit SysfsPciBus(std::string root)
+      : sys_(std::move(root)),
+        // A tree of its own (tests) brings its own proc beside it.
+        proc_(sys_ == "/sys" ? path("/proc") : sys_.parent_path() / "proc") {}
+
+  Result<std::vector<Device>> devices() override {
+    if (!detail::exists(devices_dir()))
+      return fail(ErrorKind::unavailable, "there is no PCI bus at " + devices_dir().string());
+    const auto use = detail::read_host_use(sys_, proc_);
+    std::vector<Device> list;
+    for (const auto& name : detail::names_in(devices_dir())) {
+      auto sbdf = Sbdf::parse(name);
+      if (!sbdf) continue;
+      // One that vanishes between the listing and the look is simply not there.
+      if (auto device = read(*sbdf, use)) list.push_back(std::move(*device));
+    }
+    std::sort(list.begin(), list.end(),
+              [](const Device& a, const Device& b) { return a.sbdf < b.sbdf; });
+    return list;
+  }
+
+  Result<Device> device(const Sbdf& sbdf) override {
+    if (auto device = read(sbdf, detail::read_host_use(sys_, proc_))) return std::move(*device);
+    return absent(sbdf);
+  }
+
+  Result<std::uint32_t> read_config(const Sbdf& sbdf, unsigned offset, unsigned size) override {
+    if ((size != 1 && size != 2 && size != 4) || offset % size != 0)
+      return fail(ErrorKind::usage, fmt::format("configuration read of {} bytes at {:#x}", size,
+                                                offset));
+    const auto file = dir(sbdf) / "config";
+    const int fd = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+      if (errno == ENOENT) return absent(sbdf);
+      return fail_errno("cannot open " + file.string());
+    }
+    std::array<unsigned char, 4> bytes{};
+    const auto got = ::pread(fd, bytes.data(), size, offset);
+    const int error = errno;
+    ::close(fd);
+    if (got < 0) return fail_errno("reading " + file.string(), error);
+    if (got != static_cast<ssize_t>(size))
+      return fail(ErrorKind::failed, fmt::format("{} ends before {:#x}", file.string(), offset));
+    std::uint32_t value = 0;
+    for (unsigned i = 0; i < size; ++i) value |= std::uint32_t{bytes[i]} << 8 * i;
+    return value;
+  }
+
+  Result<std::string> reset(const Sbdf& sbdf) override {
+    auto now = device(sbdf);
+    if (!now) return tl::unexpected(now.error());
+    // The kernel's reset saves and restores the command register: a bus master that is on when it
+    // starts would be on again afterwards. So it goes off first, as VFIO does when it opens.
+    if (auto quiet = bus_master_off(sbdf); !quiet) return tl::unexpected(quiet.error());
+    const auto do_flr = pciback_dir() / "do_flr";
+    if (now->on_pciback() && detail::exists(do_flr)) {
+      auto done = detail::write_text(do_flr, sbdf.str());
+      if (!done) return tl::unexpected(done.error());
+    } else {
+      const auto file = dir(sbdf) / "reset";
+      if (!detail::exists(file))
+        return fail(ErrorKind::failed, fmt::format("the kernel knows no way to reset {}", sbdf.str()),
+                    "see `pciassign explain`; allow=no-reset accepts it", "E-NO-RESET");
+      auto done = detail::write_text(file, "1");
+      if (!done) return tl::unexpected(done.error());
+    }
+    return now->reset_methods.empty() ? std::string("pciback") : now->reset_methods.front();
+  }
+
+  Result<void> bind_pciback(const Sbdf& sbdf) override {
+    const auto driver = detail::link_name(dir(sbdf) / "driver");
+    if (driver == "pciback") return {};
+    if (!detail::exists(dir(sbdf))) return absent(sbdf);
+    if (!pciback_present())
+      return fail(ErrorKind::unavailable, "the module pciback is not loaded", "modprobe pciback");
+    if (!driver.empty()) {
+      auto done = detail::write_text(dir(sbdf) / "driver/unbind", sbdf.str());
+      if (!done) return done;
+    }
+    // A slot that is there already says EEXIST (or the file lists it); both are fine.
+    const auto slots = detail::words_of(detail::read_text(pciback_dir() / "slots").value_or(""));
+    if (std::find(slots.begin(), slots.end(), sbdf.str()) == slots.end()) {
+      auto added = detail::write_text(pciback_dir() / "new_slot", sbdf.str());
+      if (!added && added.error().sys_errno != EEXIST) return added;
+    }
+    // new_slot may have bound it by itself.
+    if (detail::link_name(dir(sbdf) / "driver") == "pciback") return {};
+    return detail::write_text(pciback_dir() / "bind", sbdf.str());
+  }
+
+  Result<void> unbind_pciback(const Sbdf& sbdf, const std::string& driver) override {
+    if (!detail::exists(dir(sbdf))) return absent(sbdf);
+    if (detail::link_name(dir(sbdf) / "driver") == "pciback") {
+      auto done = detail::write_text(pciback_dir() / "unbind", sbdf.str());
+      if (!done) return done;
+    }
+    if (pciback_present()) {
+      const auto slots = detail::words_of(detail::read_text(pciback_dir() / "slots").value_or(""));
+      if (std::find(slots.begin(), slots.end(), sbdf.str()) != slots.end()) {
+        auto done = detail::write_text(pciback_dir() / "remove_slot", sbdf.str());
+        if (!done && done.error().sys_errno != ENOENT) return done;
+      }
+    }
+    if (driver.empty() || detail::link_name(dir(sbdf) / "driver") == driver) return {};
+    const auto target = sys_ / "bus/pci/drivers" / driver;
+    if (driver.find('/') != std::string::npos || !detail::exists(target))
+      return fail(ErrorKind::not_found, fmt::format("dom0 has no PCI driver \"{}\"", driver),
+                  "load its module, or release without a driver");
+    return detail::write_text(target / "bind", sbdf.str());
+  }
+
+  Result<void> set_permissive(const Sbdf& sbdf) override {
+    return detail::write_text(pciback_dir() / "permissive", sbdf.str());
+  }
+
+  bool pciback_present() override { return detail::exists(pciback_dir()); }
+
+ private:
+  [[nodiscard]] path devices_dir() const { return sys_ / "bus/pci/devices"; }
+  [[nodiscard]] path pciback_dir() const { return sys_ / "bus/pci/drivers/pciback"; }
+  [[nodiscard]] path dir(const Sbdf& sbdf) const { return devices_dir() / sbdf.str(); }
+
+  static tl::unexpected<Error> absent(const Sbdf& sbdf) {
+    return fail(ErrorKind::not_found, fmt::format("there is no PCI device {}", sbdf.str()),
+                "`pciassign list --all` shows all devices", "E-ABSENT");
+  }
+
+  std::optional<Device> read(const Sbdf& sbdf, const detail::HostUse& use) {
+    auto device = detail::read_device(dir(sbdf), sbdf);
+    if (!device) return std::nullopt;
+    device->name = names_.device(device->vendor, device->device);
+    device->in_use = detail::uses_of(sys_, dir(sbdf), use);
+    return device;
+  }
+
+  Result<void> bus_master_off(const Sbdf& sbdf) {
+    auto command = read_config(sbdf, kCommand, 2);
+    if (!command) return tl::unexpected(command.error());
+    if (*command == 0xffff || (*command & kBusMaster) == 0) return {};
+    const auto off = *command & ~kBusMaster;
+    const std::array<char, 2> bytes = {static_cast<char>(off & 0xff), static_cast<char>(off >> 8)};
+    return detail::write_text(dir(sbdf) / "config", {bytes.data(), bytes.size()}, kCommand);
+  }
+
+  path sys_, proc_;
+  detail::Names names_;
+};
+
+}  // namespace
+
+std::unique_ptr<PciBus> make_sysfs_pci_bus(std::string root) {
+  return std::make_unique<SysfsPciBus>(std::move(root));
+}
+
+}  // namespace pciassign
