@@ -207,11 +207,17 @@ class AttachBuilder {
   }
 
   void record_done(const AttachmentPtr& it) {
-    add("done", fmt::format("write down that {} is attached", it->record.device.str()),
-        [it](Ports& p) {
-          it->record.phase = Phase::attached;
-          return p.journal.put(it->record);
-        });
+    auto& done = add("done", fmt::format("write down that {} is attached", it->record.device.str()),
+                     [it](Ports& p) {
+                       it->record.phase = Phase::attached;
+                       return p.journal.put(it->record);
+                     });
+    // Before anything is taken back: else an undo that is interrupted would leave an entry behind
+    // that looks like a healthy attachment.
+    done.undo = [it](Ports& p) {
+      it->record.phase = Phase::attaching;
+      return p.journal.put(it->record);
+    };
   }
 
   const AttachInput& input_;

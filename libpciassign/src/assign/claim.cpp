@@ -86,6 +86,19 @@ Result<void> claim(Ports& ports, const AttachmentRecord& record) {
   });
 }
 
+Result<bool> taken_by_other(Ports& ports, const AttachmentRecord& record) {
+  auto holder = ports.store.read(directory(record.device) + "/domid");
+  if (!holder) return tl::unexpected(holder.error());
+  const auto domid = *holder ? number(**holder) : std::nullopt;
+  if (!domid) return false;
+  auto info = ports.xen.domain(*domid);
+  if (!info && info.error().kind == ErrorKind::not_found) return false;
+  if (!info) return tl::unexpected(info.error());
+  if (*domid != record.domid) return true;
+  // The same number, but another domain, which has it without us.
+  return info->uuid_str() != record.domain_uuid;
+}
+
 Result<void> unclaim(Ports& ports, const AttachmentRecord& record) {
   const auto base = directory(record.device);
   return ports.store.transaction([&](StoreView& view) -> Result<void> {

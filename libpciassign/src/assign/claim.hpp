@@ -22,6 +22,9 @@ struct Marker {
 Result<std::vector<Marker>> read_markers(StoreView& store);
 /// Fails (busy, E-OWNED) when a living domain's marker is there.
 Result<void> claim(Ports& ports, const AttachmentRecord& record);
+/// A living domain other than the record's has the device by now (xl gave it away after we lost
+/// track): it must not be reset or taken from there.
+Result<bool> taken_by_other(Ports& ports, const AttachmentRecord& record);
 /// Removes the marker if it is this attachment's.
 Result<void> unclaim(Ports& ports, const AttachmentRecord& record);
 

@@ -90,8 +90,9 @@ Result<void> watch_channel(Ports& ports, DomId domid) {
 }
 
 void unwatch_channel(Ports& ports, DomId domid) {
-  // A watch that could not be removed costs an event that nobody waits for, nothing more.
-  for (const auto& path : watched(domid)) (void)ports.store.unwatch(path, token(domid));
+  // Tried twice. A watch that stays costs an event that nobody waits for, nothing more.
+  for (const auto& path : watched(domid))
+    if (!ports.store.unwatch(path, token(domid))) (void)ports.store.unwatch(path, token(domid));
 }
 
 Result<bool> connected(Ports& ports, const AttachmentRecord& any,
@@ -131,10 +132,7 @@ Result<bool> DetachTalk::ready(Ports& ports) {
   if (!*living) return true;
   auto channel = look(ports.store, record_.domid, devices_);
   if (!channel) return tl::unexpected(channel.error());
-  if (channel->ours.empty()) {
-    released_ = true;
-    return true;
-  }
+  if (channel->ours.empty()) return true;
   const bool nobody = channel->back == XenbusState::unknown || closing(channel->back) ||
                       channel->front == XenbusState::unknown || closing(channel->front);
   if (nobody) return true;

@@ -27,7 +27,7 @@ class DetachTalk {
   DetachTalk(AttachmentRecord any, std::vector<Sbdf> devices)
       : record_(std::move(any)), devices_(std::move(devices)) {}
   Result<bool> ready(Ports& ports);
-  /// The guest let go of the devices, or never had them.
+  /// The guest answered that it let go of the devices.
   [[nodiscard]] bool released() const { return released_; }
 
  private:

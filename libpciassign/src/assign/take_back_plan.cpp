@@ -88,29 +88,36 @@ class TakeBackBuilder {
     step.advisory = true;  // a silent guest does not keep its devices
   }
 
+  /// Wraps what touches the device itself: no effect if it has a new owner already.
+  static std::function<Result<void>(Ports&)> if_still_ours(AttachmentPtr it,
+                                                           std::function<Result<void>(Ports&)> run) {
+    return [it = std::move(it), run = std::move(run)](Ports& p) -> Result<void> {
+      auto taken = taken_by_other(p, it->record);
+      if (!taken) return tl::unexpected(taken.error());
+      return *taken ? Result<void>{} : run(p);
+    };
+  }
+
   void make_pciback_let_go() {
-    add("let-go", "make sure that pciback no longer serves it",
-        [talk = talk_, together = together_, id = domid()](Ports& p) -> Result<void> {
-          if (talk->released()) return {};
-          auto entries = read_entries(p.store, id);
-          if (!entries) return tl::unexpected(entries.error());
-          std::vector<Entry> ours, others;
-          std::partition_copy(entries->begin(), entries->end(), std::back_inserter(ours),
-                              std::back_inserter(others), [&](const Entry& entry) {
-                                return std::find(together.begin(), together.end(), entry.device) !=
-                                       together.end();
-                              });
-          // With the last device the directory itself goes, which pciback notices.
-          if (others.empty()) return {};
-          for (const auto& entry : ours) {
-            auto out = p.pci.unbind_pciback(entry.device, {});
+    for (const auto& it : items_)
+      add("let-go", fmt::format("make sure that pciback no longer serves {}", it->record.device.str()),
+          if_still_ours(it, [it, talk = talk_, together = together_](Ports& p) -> Result<void> {
+            if (talk->released()) return {};
+            auto entries = read_entries(p.store, it->record.domid);
+            if (!entries) return tl::unexpected(entries.error());
+            // With the last device the directory itself goes, which pciback notices. Beside
+            // others, only a change of driver makes it let go of what a silent guest keeps.
+            const bool last = std::all_of(entries->begin(), entries->end(), [&](const Entry& entry) {
+              return std::find(together.begin(), together.end(), entry.device) != together.end();
+            });
+            if (last) return {};
+            auto out = p.pci.unbind_pciback(it->record.device, {});
             if (!out && !means_gone(out.error())) return out;
-            auto in = p.pci.bind_pciback(entry.device);
+            auto in = p.pci.bind_pciback(it->record.device);
             if (!in && !means_gone(in.error())) return in;
-          }
-          return {};
-        })
-        .slow = true;
+            return {};
+          }))
+          .slow = true;
   }
 
   void revoke_all(const AttachmentPtr& it) {
@@ -127,17 +134,18 @@ class TakeBackBuilder {
 
   void reset_and_quarantine(const AttachmentPtr& it) {
     const auto bdf = it->record.device.str();
-    auto& reset = add("reset", fmt::format("reset and verify {}", bdf), [it](Ports& p) -> Result<void> {
-      auto done = reset_and_verify(p, it->record);
-      if (!done && done.error().kind == ErrorKind::not_found) return {};  // unplugged
-      return done;
-    });
+    auto& reset = add("reset", fmt::format("reset and verify {}", bdf),
+                      if_still_ours(it, [it](Ports& p) -> Result<void> {
+                        auto done = reset_and_verify(p, it->record);
+                        if (!done && done.error().kind == ErrorKind::not_found) return {};  // unplugged
+                        return done;
+                      }));
     reset.slow = true;
     // It stays in quarantine, and the next attach resets and verifies before anyone has it.
     reset.advisory = true;
     if (it->record.iommu)
       add("quarantine", fmt::format("move {} from domain {} to quarantine (DOMID_IO)", bdf, domid()),
-          [it](Ports& p) { return take_from_domain(p, it->record); });
+          if_still_ours(it, [it](Ports& p) { return take_from_domain(p, it->record); }));
   }
 
   void withdraw_nodes() {

@@ -88,10 +88,10 @@ Device& World::add_device(const Sbdf& sbdf, int gsi, const std::string& driver) 
   facts.reset_methods = {"flr"};
   facts.driver = driver;
   facts.parent_bus = "pci0000:00";
-  const std::uint64_t base = 0xfe000000ULL + sbdf.machine() * 0x100000ULL % 0x1000000;
+  const std::uint64_t base = 0xfe000000ULL + sbdf.device * 0x100000ULL + sbdf.function * 0x20000ULL;
   facts.regions = {{0, base, 0x20000, false, false, false},
-                   {2, 0xc000ULL + sbdf.device * 0x40U, 0x20, true, false, false},
-                   {3, 0x380000000000ULL + sbdf.device * 0x100000ULL, 0x4000, false, true, true}};
+                   {2, 0xc000ULL + sbdf.device * 0x100U + sbdf.function * 0x20U, 0x20, true, false, false},
+                   {3, 0x380000000000ULL + sbdf.device * 0x100000ULL + sbdf.function * 0x4000U, 0x4000, false, true, true}};
   auto& stored = pci.all[sbdf] = device;
   xen.devices[sbdf] = {};
   return stored.facts;
