@@ -156,6 +156,9 @@ static void init_cap(struct cs_space *cs, const u8 *snap, const struct cs_cap *c
 		b->rule = cs_region_of(cap);
 	}
 	apply_rules(cs, snap, pos, len, cap->rules, cap->nr_rules);
+	/* Extended capabilities number anew: 1 is error reporting there. */
+	if (pos >= CS_SIZE_STD)
+		return;
 
 	switch (cap->id) {
 	case R_CAP_PM:

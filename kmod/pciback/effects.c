@@ -38,14 +38,17 @@ static void power(struct pb_dev *dev, u32 state)
 		pci_save_state(pdev);
 		dev->d3_saved = true;
 	}
-	err = pci_set_power_state(pdev, state);
+	err = pci_set_power_state(pdev, (__force pci_power_t)state);
 	if (!state && dev->d3_saved) {
 		pci_restore_state(pdev);
 		dev->d3_saved = false;
 		bus_master(dev, dev->cs->b[PCI_COMMAND].shadow & PCI_COMMAND_MASTER);
 	}
-	if (err)
-		cs_note_power(dev->cs, pdev->current_state <= PCI_D3hot ? pdev->current_state : 0);
+	if (err) {
+		u32 real = (__force u32)pdev->current_state;
+
+		cs_note_power(dev->cs, real <= 3 ? real : 0);
+	}
 }
 
 static void hw_write(struct pb_dev *dev, const struct cs_effect *e)

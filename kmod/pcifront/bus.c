@@ -83,21 +83,54 @@ static int claim_resources(struct pci_dev *pdev, void *data)
 	return 0;
 }
 
-/* Functions need not come with a function 0, so each address is asked. */
+/* Reads entry i's virtual address; false where the back end does not tell it. */
+static bool entry_addr(struct pf_dev *pf, unsigned int i, unsigned int *domain,
+		       unsigned int *busnr, unsigned int *devfn)
+{
+	unsigned int slot, func;
+	char node[24];
+
+	snprintf(node, sizeof(node), "vdev-%u", i);
+	if (xenbus_scanf(XBT_NIL, pf->xdev->otherend, node, "%x:%x:%x.%x", domain, busnr, &slot,
+			 &func) != 4 || slot > 31 || func > 7)
+		return false;
+	*devfn = PCI_DEVFN(slot, func);
+	return true;
+}
+
+static unsigned int nr_entries(struct pf_dev *pf)
+{
+	return min(xenbus_read_unsigned(pf->xdev->otherend, "num_devs", 0), 256u);
+}
+
+static void scan_function(struct pf_root *root, unsigned int devfn)
+{
+	struct pci_dev *pdev = pci_get_slot(root->bus, devfn);
+
+	if (pdev)
+		pci_dev_put(pdev);
+	else if (pci_scan_single_device(root->bus, devfn))
+		dev_info(&root->pf->xdev->dev, "new device %04x:%02x:%02x.%u\n", root->sd.domain,
+			 root->bus->number, PCI_SLOT(devfn), PCI_FUNC(devfn));
+}
+
+/*
+ * Only the functions that the back end names are asked, one round trip each; all of
+ * them where it does not name every one. A function 0 need not be among them.
+ */
 static void scan_root(struct pf_root *root)
 {
-	unsigned int devfn;
+	unsigned int i, domain, busnr, devfn, nr = nr_entries(root->pf);
+	bool named = nr > 0;
 
-	for (devfn = 0; devfn < 256; devfn++) {
-		struct pci_dev *pdev = pci_get_slot(root->bus, devfn);
-
-		if (pdev)
-			pci_dev_put(pdev);
-		else if (pci_scan_single_device(root->bus, devfn))
-			dev_info(&root->pf->xdev->dev, "new device %04x:%02x:%02x.%u\n",
-				 root->sd.domain, root->bus->number, PCI_SLOT(devfn),
-				 PCI_FUNC(devfn));
+	for (i = 0; i < nr; i++) {
+		if (!entry_addr(root->pf, i, &domain, &busnr, &devfn))
+			named = false;
+		else if (domain == root->sd.domain && busnr == root->bus->number)
+			scan_function(root, devfn);
 	}
+	for (devfn = 0; devfn < 256 && !named; devfn++)
+		scan_function(root, devfn);
 	pci_walk_bus(root->bus, claim_resources, NULL);
 	pci_bus_add_devices(root->bus);
 }
@@ -178,28 +211,25 @@ int pf_bus_scan(struct pf_dev *pf)
 /* Functions whose entry the toolstack has put to Closing. */
 void pf_bus_remove_closing(struct pf_dev *pf)
 {
-	unsigned int i, nr = xenbus_read_unsigned(pf->xdev->otherend, "num_devs", 0);
-	unsigned int domain, busnr, slot, func;
+	unsigned int i, nr = nr_entries(pf);
+	unsigned int domain, busnr, devfn;
 	char node[24];
 	int state;
 
-	for (i = 0; i < nr && i < 256; i++) {
+	for (i = 0; i < nr; i++) {
 		struct pci_dev *pdev = NULL;
 		struct pf_root *root;
 
 		snprintf(node, sizeof(node), "state-%u", i);
 		if (xenbus_scanf(XBT_NIL, pf->xdev->otherend, node, "%d", &state) != 1 ||
-		    state != XenbusStateClosing)
-			continue;
-		snprintf(node, sizeof(node), "vdev-%u", i);
-		if (xenbus_scanf(XBT_NIL, pf->xdev->otherend, node, "%x:%x:%x.%x", &domain, &busnr,
-				 &slot, &func) != 4 || slot > 31 || func > 7)
+		    state != XenbusStateClosing ||
+		    !entry_addr(pf, i, &domain, &busnr, &devfn))
 			continue;
 
 		pci_lock_rescan_remove();
 		root = find_root(pf, domain, busnr);
 		if (root)
-			pdev = pci_get_slot(root->bus, PCI_DEVFN(slot, func));
+			pdev = pci_get_slot(root->bus, devfn);
 		if (pdev) {
 			pci_stop_and_remove_bus_device(pdev);
 			pci_dev_put(pdev);

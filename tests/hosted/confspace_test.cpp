@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "device.hpp"
+#include "wire/pciif.h"
+
+using hosted::Device;
+
+namespace {
+
+class Confspace : public testing::Test {
+ protected:
+  void SetUp() override { ASSERT_EQ(dev.init(), 0); }
+  Device dev;
+};
+
+TEST_F(Confspace, RefusesBridgesAndOddSizes) {
+  Device bridge;
+  bridge.put(0x0e, 1, 0x01);
+  EXPECT_EQ(bridge.init(), -EINVAL);
+  EXPECT_EQ(cs_init(dev.cs.get(), dev.hw.data(), 128, &dev.info), -EINVAL);
+}
+
+TEST_F(Confspace, BoundsEveryAccess) {
+  for (int size : {-4, 0, 3, 5, 8}) EXPECT_EQ(cs_check(dev.cs.get(), 0, size), -EINVAL) << size;
+  for (int off : {-4, -1, 1, 2, 4096, 0x7fffffff, static_cast<int>(0x80000000)})
+    EXPECT_EQ(cs_check(dev.cs.get(), off, 4), -EINVAL) << off;
+  EXPECT_EQ(cs_check(dev.cs.get(), 4092, 4), 0);
+  Device small(CS_SIZE_STD);
+  ASSERT_EQ(small.init(), 0);
+  EXPECT_EQ(cs_check(small.cs.get(), 252, 4), 0);
+  EXPECT_EQ(cs_check(small.cs.get(), 256, 4), -EINVAL);
+}
+
+TEST_F(Confspace, IdentityDoesNotFollowTheHardware) {
+  dev.put(0, 4, 0xffffffff);
+  EXPECT_EQ(dev.read(0, 4), 0x10d38086u);
+}
+
+TEST_F(Confspace, CommandStartsClearAndDecodeIsOnlyEverEnabled) {
+  EXPECT_EQ(dev.read(4, 2), 0u);
+  auto on = dev.write(4, 2, 0x0003);
+  ASSERT_NE(Device::find(on, CS_EFF_DECODE_ON), nullptr);
+  EXPECT_EQ(Device::find(on, CS_EFF_DECODE_ON)->value, 3u);
+  auto off = dev.write(4, 2, 0x0000);
+  EXPECT_EQ(off.nr, 0u);
+  EXPECT_EQ(dev.read(4, 2), 0u);
+  EXPECT_EQ(dev.get(4, 2), 3u) << "the hardware still decodes";
+}
+
+TEST_F(Confspace, BusMasterGoesThroughAnEffectAtAnySize) {
+  for (int size : {1, 2, 4}) {
+    auto on = dev.write(4, size, 0x4);
+    ASSERT_NE(Device::find(on, CS_EFF_BUS_MASTER), nullptr) << size;
+    EXPECT_EQ(Device::find(on, CS_EFF_BUS_MASTER)->value, 1u);
+    EXPECT_EQ(Device::find(on, CS_EFF_HW_WRITE), nullptr);
+    EXPECT_EQ(Device::find(dev.write(4, size, 0), CS_EFF_BUS_MASTER)->value, 0u);
+  }
+}
+
+TEST_F(Confspace, IntxDisableIsEmulatedUnlessControlIsGiven) {
+  EXPECT_EQ(dev.write(4, 2, 0x400).nr, 0u);
+  EXPECT_EQ(dev.read(4, 2), 0x400u);
+  dev.cs->interrupt_control = true;
+  EXPECT_EQ(Device::find(dev.write(4, 2, 0), CS_EFF_INTX)->value, 0u);
+  EXPECT_EQ(Device::find(dev.write(5, 1, 4), CS_EFF_INTX)->value, 1u);
+}
+
+TEST_F(Confspace, StatusErrorBitsAreClearedWithoutTouchingCommand) {
+  dev.put(6, 2, 0xf910);
+  auto fx = dev.write(4, 4, 0x80000000);
+  auto* hw = Device::find(fx, CS_EFF_HW_WRITE);
+  ASSERT_NE(hw, nullptr);
+  EXPECT_EQ(hw->off, 7);
+  EXPECT_EQ(hw->size, 1);
+  EXPECT_EQ(hw->value, 0x80u) << "only the bit that the guest asked for is cleared";
+}
+
+TEST_F(Confspace, InterruptLineIsThePirqAndFixed) {
+  EXPECT_EQ(dev.read(0x3c, 1), 20u);
+  dev.write(0x3c, 1, 5);
+  EXPECT_EQ(dev.read(0x3c, 1), 20u);
+  Device none;
+  none.info.irq_line = 0;
+  ASSERT_EQ(none.init(), 0);
+  EXPECT_EQ(none.read(0x3c, 2), 0u) << "no pin without an interrupt";
+}
+
+TEST_F(Confspace, BarsShowTheirSizeAtEveryAccessSize) {
+  struct Case {
+    int off;
+    std::uint32_t size_mask, address;
+  } cases[] = {{0x10, 0xfffe0000, 0xfeba0000}, {0x14, 0xffffffe1, 0x0000c001},
+               {0x18, 0x0000000c, 0x0000000c}, {0x1c, 0xfffffffe, 0x00000012},
+               {0x20, 0x00000000, 0x00000000}, {0x30, 0xfffc0001, 0xfeb40000}};
+  for (auto& c : cases) {
+    for (int size : {1, 2, 4}) {
+      SCOPED_TRACE(testing::Message() << std::hex << c.off << " by " << size);
+      EXPECT_EQ(dev.read(c.off, 4), c.address);
+      for (int at = 0; at < 4; at += size)
+        EXPECT_EQ(dev.write(c.off + at, size, 0xffffffff).nr, 0u);
+      std::uint32_t seen = 0;
+      for (int at = 0; at < 4; at += size) seen |= dev.read(c.off + at, size) << 8 * at;
+      EXPECT_EQ(seen, c.size_mask);
+      for (int at = 0; at < 4; at += size) dev.write(c.off + at, size, c.address >> 8 * at);
+      EXPECT_EQ(dev.read(c.off, 4), c.address);
+    }
+  }
+}
+
+TEST_F(Confspace, ABarCannotBeMoved) {
+  EXPECT_EQ(dev.write(0x10, 4, 0xd0000000).nr, 0u);
+  EXPECT_EQ(dev.read(0x10, 4), 0xfeba0000u);
+}
+
+TEST_F(Confspace, TheCapabilityListHoldsWhatIsVisibleOnly) {
+  std::set<unsigned> ids;
+  unsigned pos = dev.read(0x34, 1), steps = 0;
+  while (pos && steps++ < 48) {
+    ids.insert(dev.read(pos, 1));
+    pos = dev.read(pos + 1, 1);
+  }
+  EXPECT_EQ(ids, (std::set<unsigned>{0x01, 0x05, 0x11, 0x10, 0x09, 0x13}));
+  EXPECT_EQ(dev.read(Device::kVpd, 4), 0u);
+  EXPECT_EQ(dev.read(Device::kUnknown, 1), 0u);
+}
+
+TEST_F(Confspace, ALoopInTheListEnds) {
+  Device loop;
+  loop.hw[Device::kUnknown + 1] = Device::kPm;
+  EXPECT_EQ(loop.init(), 0);
+  Device self;
+  self.hw[Device::kPm + 1] = Device::kPm;
+  EXPECT_EQ(self.init(), 0);
+}
+
+TEST_F(Confspace, DStatesAreAnEffectAndUnsupportedOnesAreDropped) {
+  auto d3 = dev.write(Device::kPm + 4, 2, 0x0003);
+  ASSERT_NE(Device::find(d3, CS_EFF_POWER), nullptr);
+  EXPECT_EQ(Device::find(d3, CS_EFF_POWER)->value, 3u);
+  EXPECT_EQ(Device::find(d3, CS_EFF_HW_WRITE), nullptr);
+  EXPECT_EQ(dev.read(Device::kPm + 4, 2) & 3, 3u);
+  EXPECT_EQ(Device::find(dev.write(Device::kPm + 4, 1, 0x00), CS_EFF_POWER)->value, 0u);
+  EXPECT_EQ(dev.write(Device::kPm + 4, 2, 0x0009).nr, 0u) << "no D1";
+  EXPECT_EQ(dev.read(Device::kPm + 4, 2) & 3, 0u);
+  cs_note_power(dev.cs.get(), 3);
+  EXPECT_EQ(dev.read(Device::kPm + 4, 2) & 3, 3u);
+}
+
+TEST_F(Confspace, PmeIsNotShown) {
+  EXPECT_EQ(dev.read(Device::kPm + 2, 2) & 0xf800, 0u);
+  EXPECT_EQ(dev.write(Device::kPm + 4, 2, 0x8108).nr, 0u);
+  EXPECT_EQ(dev.read(Device::kPm + 4, 2), 0x0008u);
+}
+
+TEST_F(Confspace, MsiNeverReachesTheHardware) {
+  for (bool permissive : {false, true}) {
+    dev.cs->permissive = permissive;
+    for (int off = Device::kMsi; off < Device::kMsi + 24; off++)
+      for (auto value : {0xffu, 0x00u, 0x81u}) {
+        auto fx = dev.write(off, 1, value);
+        EXPECT_EQ(Device::find(fx, CS_EFF_HW_WRITE), nullptr) << off;
+      }
+  }
+}
+
+TEST_F(Confspace, MsixNeverReachesTheHardware) {
+  for (bool permissive : {false, true}) {
+    dev.cs->permissive = permissive;
+    for (int off = Device::kMsix; off < Device::kMsix + 12; off += 2)
+      EXPECT_EQ(Device::find(dev.write(off, 2, 0xc000), CS_EFF_HW_WRITE), nullptr) << off;
+  }
+}
+
+TEST_F(Confspace, FlrIsAnEffectAndReadsAsZero) {
+  auto fx = dev.write(Device::kPcie + 8, 2, 0x9010);
+  ASSERT_NE(Device::find(fx, CS_EFF_FLR), nullptr);
+  EXPECT_EQ(Device::find(fx, CS_EFF_HW_WRITE), nullptr);
+  EXPECT_EQ(dev.read(Device::kPcie + 8, 2) & 0x8000, 0u);
+  EXPECT_NE(Device::find(dev.write(Device::kPcie + 9, 1, 0x80), CS_EFF_FLR), nullptr);
+  EXPECT_NE(Device::find(dev.write(Device::kAf + 4, 1, 1), CS_EFF_FLR), nullptr);
+  EXPECT_EQ(Device::find(dev.write(Device::kPcie + 8, 1, 0x80), CS_EFF_FLR), nullptr);
+}
+
+TEST_F(Confspace, FlrIsNotOfferedWhereTheDeviceHasNone) {
+  Device plain;
+  plain.put(Device::kPcie + 4, 4, 0x00008cc1);
+  plain.put(Device::kAf + 3, 1, 0x00);
+  ASSERT_EQ(plain.init(), 0);
+  EXPECT_EQ(Device::find(plain.write(Device::kPcie + 8, 2, 0x8000), CS_EFF_FLR), nullptr);
+  EXPECT_EQ(Device::find(plain.write(Device::kAf + 4, 1, 1), CS_EFF_FLR), nullptr);
+}
+
+TEST_F(Confspace, ReadRequestSizeGoesThroughTheCore) {
+  auto fx = dev.write(Device::kPcie + 8, 2, 0x5810);
+  ASSERT_NE(Device::find(fx, CS_EFF_READRQ), nullptr);
+  EXPECT_EQ(Device::find(fx, CS_EFF_READRQ)->value, 4096u);
+  EXPECT_EQ(Device::find(dev.write(Device::kPcie + 8, 2, 0x7810), CS_EFF_READRQ), nullptr);
+  EXPECT_EQ(dev.read(Device::kPcie + 8, 2) & 0x7000, 0x5000u) << "reserved codes are dropped";
+}
+
+TEST_F(Confspace, LinkControlIsDeniedAndCounted) {
+  auto fx = dev.write(Device::kPcie + 0x10, 2, 0x0003);
+  ASSERT_NE(Device::find(fx, CS_EFF_DENIED), nullptr);
+  EXPECT_EQ(Device::find(fx, CS_EFF_DENIED)->value, 1u);
+  EXPECT_EQ(Device::find(dev.write(Device::kPcie + 0x10, 2, 1), CS_EFF_DENIED)->value, 2u);
+  EXPECT_EQ(dev.cs->denied[(Device::kPcie + 0x10) / 4], 2u);
+  EXPECT_EQ(Device::find(dev.write(Device::kPcie + 0x10, 2, 0), CS_EFF_DENIED), nullptr)
+      << "writing back what is there is no denial";
+}
+
+TEST_F(Confspace, VendorAndGapsAreReadableAndOpenOnlyInPermissiveMode) {
+  for (int off : {Device::kVendor + 4, Device::kGap}) {
+    EXPECT_EQ(dev.read(off, 1), dev.hw[off]);
+    EXPECT_EQ(Device::find(dev.write(off, 1, 0x55), CS_EFF_HW_WRITE), nullptr);
+  }
+  dev.cs->permissive = true;
+  for (int off : {Device::kVendor + 4, Device::kGap}) {
+    EXPECT_NE(Device::find(dev.write(off, 1, 0x55), CS_EFF_HW_WRITE), nullptr);
+    EXPECT_EQ(dev.hw[off], 0x55);
+  }
+  EXPECT_EQ(Device::find(dev.write(0x10, 4, 0), CS_EFF_HW_WRITE), nullptr);
+  EXPECT_EQ(Device::find(dev.write(4, 2, 0), CS_EFF_HW_WRITE), nullptr);
+}
+
+TEST_F(Confspace, AQuirkOpensItsMaskOnlyAndNeverProtectedRegisters) {
+  EXPECT_EQ(cs_add_quirk(dev.cs.get(), Device::kGap, 2, 0x00f0), 0);
+  dev.write(Device::kGap, 2, 0xffff);
+  EXPECT_EQ(dev.get(Device::kGap, 4), 0xcafef0fdu);
+  EXPECT_EQ(cs_add_quirk(dev.cs.get(), 0x04, 2, 0), -EPERM);
+  EXPECT_EQ(cs_add_quirk(dev.cs.get(), 0x10, 4, 0), -EPERM);
+  EXPECT_EQ(cs_add_quirk(dev.cs.get(), Device::kMsi + 4, 4, 0), -EPERM);
+  EXPECT_EQ(cs_add_quirk(dev.cs.get(), Device::kMsix + 2, 2, 0), -EPERM);
+  EXPECT_EQ(cs_add_quirk(dev.cs.get(), Device::kVpd, 2, 0), -EPERM);
+  EXPECT_EQ(cs_add_quirk(dev.cs.get(), 4096, 4, 0), -EINVAL);
+}
+
+TEST_F(Confspace, ExtendedCapabilitiesThatAreNotKnownSafeAreUnlinkedAndBlank) {
+  EXPECT_EQ(dev.read(Device::kAer, 4), 0x18020001u) << "leads past the hidden one";
+  EXPECT_EQ(dev.read(Device::kSriov, 4), 0u);
+  EXPECT_EQ(dev.read(Device::kSriov + 8, 4), 0u);
+  EXPECT_EQ(dev.read(Device::kSerial, 4), 0x00010003u);
+  EXPECT_EQ(dev.read(Device::kSerial + 4, 4), 0x11223344u);
+  dev.cs->permissive = true;
+  EXPECT_EQ(Device::find(dev.write(Device::kSriov + 8, 2, 1), CS_EFF_HW_WRITE), nullptr);
+  EXPECT_EQ(Device::find(dev.write(Device::kAer + 4, 4, ~0u), CS_EFF_HW_WRITE), nullptr);
+}
+
+TEST_F(Confspace, AHiddenFirstExtendedCapabilityLeadsToTheNext) {
+  Device first;
+  first.put(Device::kAer, 4, 0x14010010);
+  first.put(Device::kSriov, 4, 0x18020001);
+  ASSERT_EQ(first.init(), 0);
+  EXPECT_EQ(first.read(0x100, 4), 0x14000000u);
+  EXPECT_EQ(first.read(0x140, 4), 0x18020001u);
+}
+
+TEST_F(Confspace, AWriteAcrossTwoFieldsHandlesEveryByte) {
+  // Cache line size and latency are scratch; header type and BIST are fixed.
+  auto fx = dev.write(0x0c, 4, 0x40ff2010);
+  EXPECT_EQ(dev.read(0x0c, 4), 0x00002010u);
+  EXPECT_EQ(Device::find(fx, CS_EFF_HW_WRITE), nullptr);
+  EXPECT_NE(Device::find(fx, CS_EFF_DENIED), nullptr);
+}
+
+TEST_F(Confspace, AVfReadsItsRealIdentityAndMemoryEnabled) {
+  Device vf;
+  vf.put(0, 4, 0xffffffff);
+  vf.info.is_vf = true;
+  ASSERT_EQ(vf.init(), 0);
+  EXPECT_EQ(vf.read(0, 4), 0x10d38086u);
+  EXPECT_EQ(vf.read(4, 2), 2u);
+}
+
+}  // namespace
