@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <gtest/gtest.h>
+#include <rapidcheck.h>
+
+#include "pciassign/address.hpp"
+
+namespace pciassign {
+namespace {
+
+TEST(Spec, ReadsEveryForm) {
+  struct Row {
+    const char *text, *canonical;
+  };
+  for (const auto& row :
+       {Row{"03:00.0", "0000:03:00.0"}, Row{"0000:03:00.0@1f", "0000:03:00.0,vslot=1f"},
+        Row{"bdf=03:00.0,permissive=yes", "0000:03:00.0,permissive=1"},
+        Row{"03:00.*,vslot=4", "0000:03:00.*,vslot=4"},
+        Row{"03:00.0, seize = on , power_mgmt=true", "0000:03:00.0,seize=1,power_mgmt=1"},
+        Row{"03:00.0,rdm_policy=relaxed,msitranslate=1",
+            "0000:03:00.0,msitranslate=1,rdm_policy=relaxed"},
+        Row{"name=nic0,seize=0", "name=nic0"},
+        Row{"03:00.0,allow=no-reset+no-iommu", "0000:03:00.0,allow=no-reset+no-iommu"},
+        Row{"03,1a,1", "0000:03:1a.1"}, Row{"0x3,0x0,0x0", "0000:03:00.0"},
+        Row{"(device (pci (dev (domain 0x0) (bus 0x3) (slot 0x1a) (func 0x1))))", "0000:03:1a.1"},
+        Row{"(device (pci (dev (bus 3) (slot 0) (func 0))))", "0000:03:00.0"}}) {
+    auto spec = DeviceSpec::parse(row.text);
+    ASSERT_TRUE(spec) << row.text << ": " << spec.error().message;
+    EXPECT_EQ(spec->str(), row.canonical);
+  }
+}
+
+TEST(Spec, WhatIsWrongIsAUsageErrorThatSaysWhy) {
+  struct Row {
+    const char *text, *says;
+  };
+  for (const auto& row :
+       {Row{"", "not a PCI address"}, Row{"03:00.0,", "empty part"},
+        Row{"03:00.0,colour=red", "unknown key \"colour\""},
+        Row{"03:00.0,permissive=maybe", "neither yes nor no"},
+        Row{"03:00.0,permissive=1,permissive=1", "\"permissive\" is given twice"},
+        Row{"03:00.0@4,vslot=5", "\"vslot\" is given twice"}, Row{"03:00.0@20", "virtual slot \"20\""},
+        Row{"03:00.0,bdf=04:00.0", "\"bdf\" is given twice"}, Row{"03:00.0,name=x", "both"},
+        Row{"permissive=1", "names no device"}, Row{"name=", "not a device name"},
+        Row{"03:00.0,rdm_policy=loose", "rdm_policy=\"loose\""}, Row{"03:00.0,seize", "key=value"},
+        Row{"03:00.0,allow=No Reset", "is not a word"}, Row{"03,20,0", "up to ffff, ff, 1f"},
+        Row{"(device (pci))", "not the form"},
+        Row{"(device (pci (dev (bus 3) (slot 0))))", "\"func\" is missing"},
+        Row{"(device (pci (dev (bus 3) (slot 0) (func 0)))", "brackets"},
+        Row{"(device (pci (dev (bus x) (slot 0) (func 0))))", "hexadecimal"},
+        Row{"(device (pci (dev (cpu 3) (slot 0) (func 0))))", "unknown field \"cpu\""}}) {
+    auto spec = DeviceSpec::parse(row.text);
+    ASSERT_FALSE(spec) << row.text;
+    EXPECT_EQ(spec.error().kind, ErrorKind::usage);
+    EXPECT_NE(spec.error().message.find(row.says), std::string::npos)
+        << row.text << " -> " << spec.error().message;
+    EXPECT_FALSE(spec.error().hint.empty()) << row.text;
+  }
+}
+
+TEST(Spec, DefaultsHoldUnlessTheSpecificationSaysOtherwise) {
+  AssignOptions defaults;
+  defaults.permissive = defaults.seize = true;
+  auto spec = DeviceSpec::parse("03:00.0,seize=0", defaults);
+  ASSERT_TRUE(spec);
+  EXPECT_TRUE(spec->options.permissive);
+  EXPECT_FALSE(spec->options.seize);
+}
+
+TEST(Spec, PrintingAndReadingAreInverse) {
+  EXPECT_TRUE(rc::check([] {
+    DeviceSpec spec;
+    spec.sbdf = {*rc::gen::arbitrary<std::uint16_t>(), *rc::gen::arbitrary<std::uint8_t>(),
+                 *rc::gen::inRange<std::uint8_t>(0, 32), *rc::gen::inRange<std::uint8_t>(0, 8)};
+    spec.all_functions = *rc::gen::arbitrary<bool>();
+    if (spec.all_functions) spec.sbdf.function = 0;
+    if (*rc::gen::arbitrary<bool>()) spec.options.vslot = *rc::gen::inRange<std::uint8_t>(0, 32);
+    spec.options.permissive = *rc::gen::arbitrary<bool>();
+    spec.options.msitranslate = *rc::gen::arbitrary<bool>();
+    spec.options.seize = *rc::gen::arbitrary<bool>();
+    spec.options.power_mgmt = *rc::gen::arbitrary<bool>();
+    spec.options.rdm_policy = *rc::gen::arbitrary<bool>() ? RdmPolicy::strict : RdmPolicy::relaxed;
+    if (*rc::gen::arbitrary<bool>()) spec.options.allow = {"no-reset", "no-iommu"};
+    auto again = DeviceSpec::parse(spec.str());
+    RC_ASSERT(again.has_value());
+    RC_ASSERT(*again == spec);
+  }));
+}
+
+TEST(Spec, NoTextCrashesTheReader) {
+  EXPECT_TRUE(rc::check([](const std::string& text) { (void)DeviceSpec::parse(text); }));
+  EXPECT_TRUE(rc::check([] {
+    const auto text = *rc::gen::container<std::string>(rc::gen::elementOf(std::string("0:.,=@(*) fbdx")));
+    (void)DeviceSpec::parse(text);
+  }));
+}
+
+}  // namespace
+}  // namespace pciassign
