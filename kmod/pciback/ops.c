@@ -123,10 +123,14 @@ static int enable_msix(struct pb_dev *dev, struct wire_op *op)
 	return err;
 }
 
-/* Answers with the line's pirq, which the guest is back on. */
-static int disable_msi(struct pb_dev *dev, struct wire_op *op, bool enabled)
+/*
+ * Whichever kind is on goes off: Linux's MSI core forgets that it was MSI-X before it
+ * tells the front end, which then asks for the other one. Answers with the line's
+ * pirq, which the guest is back on.
+ */
+static int disable_msi(struct pb_dev *dev, struct wire_op *op)
 {
-	if (enabled) {
+	if (pci_dev_msi_enabled(dev->pdev)) {
 		pci_free_irq_vectors(dev->pdev);
 		WRITE_ONCE(dev->ack_intr, dev->isr_on);
 	}
@@ -157,14 +161,12 @@ void pb_op_run(struct pb_attach *a, struct wire_op *op, struct pb_dev **flr)
 	case WIRE_ENABLE_MSI:
 		op->err = enable_msi(dev, op);
 		break;
-	case WIRE_DISABLE_MSI:
-		op->err = disable_msi(dev, op, dev->pdev->msi_enabled);
-		break;
 	case WIRE_ENABLE_MSIX:
 		op->err = enable_msix(dev, op);
 		break;
+	case WIRE_DISABLE_MSI:
 	case WIRE_DISABLE_MSIX:
-		op->err = disable_msi(dev, op, dev->pdev->msix_enabled);
+		op->err = disable_msi(dev, op);
 		break;
 	}
 	if (dev->flr_wanted) {

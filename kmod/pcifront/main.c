@@ -66,6 +66,7 @@ static bool connect(struct pf_dev *pf)
 {
 	int err = compat_init_dma(&pf->xdev->dev);
 
+	pf_msi_reclaim();
 	if (!err)
 		err = pf_bus_scan(pf);
 	if (err)

@@ -62,19 +62,19 @@ static int enable_msi(struct pci_dev *pdev, int vectors[])
 	return err;
 }
 
-static void disable(struct pci_dev *pdev, u32 cmd)
+/*
+ * One hook for both kinds: the core clears msix_enabled before it tears down, and then
+ * calls the hook of the other one. What was enabled is remembered here.
+ */
+static void disable(struct pci_dev *pdev)
 {
-	struct wire_op *op = new_op(pdev, cmd);
+	bool msix = test_and_clear_bit(pdev->devfn, root_of(pdev->bus)->msix);
+	struct wire_op *op = new_op(pdev, msix ? WIRE_DISABLE_MSIX : WIRE_DISABLE_MSI);
 	int err = op ? pf_op(pf_of(pdev->bus), op) : -ENOMEM;
 
 	if (err && err != WIRE_ERR_NO_DEVICE)
 		pci_warn(pdev, "back end did not disable its message interrupts: %d\n", err);
 	kfree(op);
-}
-
-static void disable_msi(struct pci_dev *pdev)
-{
-	disable(pdev, WIRE_DISABLE_MSI);
 }
 
 /* The caller (the MSI core) holds the lock of the descriptors. */
@@ -110,6 +110,7 @@ static int enable_msix(struct pci_dev *pdev, int vectors[], int nvec)
 		err = op->value < (u32)nvec ? op->value : -EINVAL;
 		goto free;
 	}
+	set_bit(pdev->devfn, root_of(pdev->bus)->msix);
 	for (i = 0; i < nvec; i++) {
 		if (!op->msix[i].vector) {
 			pci_err(pdev, "back end gave MSI-X entry %u no pirq\n", op->msix[i].entry);
@@ -122,16 +123,11 @@ free:
 	return err;
 }
 
-static void disable_msix(struct pci_dev *pdev)
-{
-	disable(pdev, WIRE_DISABLE_MSIX);
-}
-
 static struct xen_pci_frontend_ops msi_ops = {
 	.enable_msi = enable_msi,
-	.disable_msi = disable_msi,
+	.disable_msi = disable,
 	.enable_msix = enable_msix,
-	.disable_msix = disable_msix,
+	.disable_msix = disable,
 };
 
 int pf_msi_register(void)
@@ -140,6 +136,18 @@ int pf_msi_register(void)
 		return -EBUSY;
 	xen_pci_frontend = &msi_ops;
 	return 0;
+}
+
+/*
+ * The kernel's own front end takes the pointer before it finds that its name is taken,
+ * and leaves it pointing into its freed module. So it is set again before each bus scan.
+ */
+void pf_msi_reclaim(void)
+{
+	if (xen_pci_frontend != &msi_ops) {
+		pr_warn("another front end was loaded meanwhile: taking MSI back from it; blacklist xen-pcifront\n");
+		xen_pci_frontend = &msi_ops;
+	}
 }
 
 void pf_msi_unregister(void)

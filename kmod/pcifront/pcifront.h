@@ -7,6 +7,7 @@
 #ifndef PCIASSIGN_PCIFRONT_H
 #define PCIASSIGN_PCIFRONT_H
 
+#include <linux/bitmap.h>
 #include <linux/list.h>
 #include <linux/pci.h>
 #include <linux/spinlock.h>
@@ -39,6 +40,7 @@ struct pf_root {
 	struct pf_dev *pf;
 	struct pci_bus *bus;
 	struct resource busn;
+	DECLARE_BITMAP(msix, 256);	/* by devfn: MSI-X is on, as far as the back end knows */
 };
 
 extern struct workqueue_struct *pf_wq;
@@ -56,11 +58,17 @@ void pf_bus_remove_all(struct pf_dev *pf);
 
 /* msi.c */
 int pf_msi_register(void);
+void pf_msi_reclaim(void);
 void pf_msi_unregister(void);
+
+static inline struct pf_root *root_of(struct pci_bus *bus)
+{
+	return container_of((struct pci_sysdata *)bus->sysdata, struct pf_root, sd);
+}
 
 static inline struct pf_dev *pf_of(struct pci_bus *bus)
 {
-	return container_of((struct pci_sysdata *)bus->sysdata, struct pf_root, sd)->pf;
+	return root_of(bus)->pf;
 }
 
 #endif /* PCIASSIGN_PCIFRONT_H */
