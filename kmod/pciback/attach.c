@@ -453,6 +453,12 @@ static void front_returned(struct pb_attach *a)
 {
 	if (!xenbus_dev_is_online(a->xdev))
 		return;
+	/* Each return costs a reset and may cost messages: one a second is enough. */
+	if (a->returned && time_before(jiffies, a->returned + HZ)) {
+		queue_delayed_work(pb_wq, &a->ctl_work, HZ);
+		return;
+	}
+	a->returned = jiffies;
 	a->front_closed = false;
 	if (publish_roots(a))
 		return;

@@ -140,8 +140,8 @@ void pb_dev_apply_options(struct pb_dev *dev)
 	dev->cs->interrupt_control = dev->interrupt_control;
 	list_for_each_entry(q, &dev->quirks, node)
 		if (cs_add_quirk(dev->cs, q->reg, q->size, q->mask))
-			dev_warn(&dev->pdev->dev, "quirk at %#x: the register is protected\n",
-				 q->reg);
+			dev_warn_ratelimited(&dev->pdev->dev,
+					     "quirk at %#x: the register is protected\n", q->reg);
 	mutex_unlock(&pb_lock);
 }
 
@@ -176,8 +176,9 @@ static void scrub(struct pb_dev *dev)
 	pci_set_power_state(pdev, PCI_D0);
 	err = __pci_reset_function_locked(pdev);
 	if (err)
-		dev_info(&pdev->dev, "no function reset (%d): registers are restored, nothing more\n",
-			 err);
+		dev_info_ratelimited(&pdev->dev,
+				     "no function reset (%d): registers are restored, nothing more\n",
+				     err);
 	/* The state as seized: decode on, mastering off, INTx off. */
 	if (!pci_load_saved_state(pdev, dev->saved))
 		pci_restore_state(pdev);

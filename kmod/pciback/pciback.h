@@ -68,6 +68,7 @@ struct pb_attach {
 	unsigned int irq;
 	bool exported;			/* the devices that stood in the nodes at first were taken */
 	bool front_closed;		/* the front end closed; it may come back */
+	unsigned long returned;		/* jiffies of its last return */
 	bool dying;			/* our xenbus device is gone */
 	unsigned int tries;		/* waits for a device that is being reset */
 	struct wire_op op;		/* the copy that is worked on */
