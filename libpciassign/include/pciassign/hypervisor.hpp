@@ -38,7 +38,7 @@ struct DomainInfo {
 
 struct HostInfo {
   int xen_major = 0, xen_minor = 0;
-  bool iommu = false;  ///< XEN_SYSCTL_PHYSCAP_directio.
+  bool iommu = false;                       ///< XEN_SYSCTL_PHYSCAP_directio.
   std::optional<bool> interrupt_remapping;  ///< From the console ring; empty when it cannot tell.
 };
 

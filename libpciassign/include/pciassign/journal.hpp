@@ -29,13 +29,13 @@ struct AttachmentRecord {
   std::string domain_name;
   std::string domain_uuid;
   Phase phase = Phase::attaching;
-  std::vector<Region> regions;   ///< What was (or is about to be) granted.
-  std::optional<int> gsi;        ///< Recorded at attach.
+  std::vector<Region> regions;  ///< What was (or is about to be) granted.
+  std::optional<int> gsi;       ///< Recorded at attach.
   std::optional<int> pirq;
   AssignOptions options;
-  bool iommu = true;             ///< false: attached without one (allow=no-iommu).
+  bool iommu = true;                ///< false: attached without one (allow=no-iommu).
   bool reset_acknowledged = false;  ///< true: allow=no-reset.
-  std::string seized_from;       ///< dom0 driver that it was taken from, for release.
+  std::string seized_from;          ///< dom0 driver that it was taken from, for release.
 };
 
 class Journal {
@@ -48,8 +48,8 @@ class Journal {
   virtual Result<std::optional<AttachmentRecord>> find(const Sbdf& device) = 0;
 };
 
-/// Journal in `directory` (normally /var/lib/pciassign/journal), created when missing. An unreadable
-/// entry is an error of all() that names the file; it is never dropped silently.
+/// Journal in `directory` (normally /var/lib/pciassign/journal), created when missing. An
+/// unreadable entry is an error of all() that names the file; it is never dropped silently.
 Result<std::unique_ptr<Journal>> open_journal(std::filesystem::path directory);
 std::unique_ptr<Journal> make_memory_journal();
 

@@ -36,27 +36,28 @@ struct Region {
 struct Device {
   Sbdf sbdf;
   std::uint16_t vendor = 0, device = 0, subsystem_vendor = 0, subsystem_device = 0;
-  std::uint32_t class_code = 0;      ///< 24 bits: base class, subclass, programming interface.
+  std::uint32_t class_code = 0;  ///< 24 bits: base class, subclass, programming interface.
   std::uint8_t revision = 0;
-  std::uint8_t header_type = 0;      ///< Without the multi-function bit; 0 endpoint, 1 bridge.
+  std::uint8_t header_type = 0;  ///< Without the multi-function bit; 0 endpoint, 1 bridge.
   bool multifunction = false;
   std::vector<Region> regions;
-  int irq = 0;                       ///< sysfs `irq`: the GSI once enabled and while MSI is off.
-  std::uint8_t interrupt_pin = 0;    ///< 0 none, 1-4 INTA-INTD.
-  bool msi = false, msix = false;    ///< Capabilities present.
-  bool interrupt_is_msi = false;     ///< MSI or MSI-X is on now: `irq` is not the GSI.
+  int irq = 0;                     ///< sysfs `irq`: the GSI once enabled and while MSI is off.
+  std::uint8_t interrupt_pin = 0;  ///< 0 none, 1-4 INTA-INTD.
+  bool msi = false, msix = false;  ///< Capabilities present.
+  bool interrupt_is_msi = false;   ///< MSI or MSI-X is on now: `irq` is not the GSI.
   /// PCI Express device/port type (PCIe base specification 7.5.3.2: 0 endpoint, 4 root port,
   /// 5 upstream and 6 downstream switch port, 7 bridge to conventional PCI, 9 root complex
   /// integrated endpoint); empty for conventional PCI.
   std::optional<std::uint8_t> pcie_type;
-  bool acs = false;                  ///< Access Control Services capability present.
+  bool acs = false;                        ///< Access Control Services capability present.
   std::vector<std::string> reset_methods;  ///< sysfs `reset_method`: flr pm bus ...
-  std::string driver;                ///< Bound driver of dom0, or empty.
-  std::vector<Sbdf> path;            ///< Bridges from the root bus down to, not including, it.
-  std::string parent_bus;            ///< "pci0000:00": the host bridge it hangs on.
-  std::optional<Sbdf> physfn;        ///< The PF when this is a virtual function.
-  std::string name;                  ///< Human readable name from pci.ids, or empty.
-  std::vector<std::string> in_use;   ///< What of dom0 depends on it ("mounted on /", "default route").
+  std::string driver;                      ///< Bound driver of dom0, or empty.
+  std::vector<Sbdf> path;      ///< Bridges from the root bus down to, not including, it.
+  std::string parent_bus;      ///< "pci0000:00": the host bridge it hangs on.
+  std::optional<Sbdf> physfn;  ///< The PF when this is a virtual function.
+  std::string name;            ///< Human readable name from pci.ids, or empty.
+  std::vector<std::string>
+      in_use;  ///< What of dom0 depends on it ("mounted on /", "default route").
 
   [[nodiscard]] bool on_pciback() const { return driver == "pciback"; }
   [[nodiscard]] bool is_bridge() const { return header_type != 0; }

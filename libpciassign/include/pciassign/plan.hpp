@@ -48,7 +48,7 @@ struct Step {
   /// Empty: the step is over when run returns. Otherwise asked after each xenstore event.
   std::function<Result<bool>(Ports&)> ready;
   std::chrono::milliseconds limit{0};  ///< For ready; when it passes the step fails (timed_out).
-  bool slow = false;      ///< run may take seconds (reset): the daemon runs it on a worker thread.
+  bool slow = false;  ///< run may take seconds (reset): the daemon runs it on a worker thread.
   /// Taking back goes forward only: a failure is recorded and the later steps still run (detach).
   bool keep_going = false;
   /// With keep_going: a failure is noted in the step's report only; the plan still succeeds (a
@@ -68,10 +68,11 @@ struct Plan {
   std::string title;  ///< "attach 0000:00:04.0 to net (domain 3)".
   std::optional<DomId> domid;
   std::string domain_name;
-  std::vector<Sbdf> devices;        ///< All devices that it touches; plans that share one exclude each other.
-  std::vector<Finding> findings;    ///< Of policy; includes the accepted ones.
+  std::vector<Sbdf>
+      devices;  ///< All devices that it touches; plans that share one exclude each other.
+  std::vector<Finding> findings;  ///< Of policy; includes the accepted ones.
   std::vector<Step> steps;
-  std::string undo_command;         ///< The command that takes it back, for the user.
+  std::string undo_command;  ///< The command that takes it back, for the user.
 };
 
 struct StepReport {
@@ -83,7 +84,8 @@ struct StepReport {
 
 struct PlanReport {
   std::vector<StepReport> steps;
-  /// Empty on success. For a plan with undo: which step failed and why, after everything was undone.
+  /// Empty on success. For a plan with undo: which step failed and why, after everything was
+  /// undone.
   std::optional<Error> error;
   std::vector<Error> undo_errors;  ///< What could not be undone; the journal keeps it for retry.
 };

@@ -32,10 +32,10 @@ struct AttachFacts {
   std::optional<DomainInfo> domain;  ///< Empty when planning for a domain that does not exist yet.
   bool domain_has_passthrough = true;  ///< false: test_assign said EOPNOTSUPP for this domain.
   std::vector<Device> all_devices;
-  std::vector<DeviceSpec> wanted;            ///< One per function, '*' already expanded.
+  std::vector<DeviceSpec> wanted;              ///< One per function, '*' already expanded.
   std::vector<std::pair<Sbdf, DomId>> owners;  ///< From our journal and /libxl/pci/*/domid.
-  std::size_t already_attached = 0;          ///< Devices that the domain has now.
-  bool pciback_present = true;               ///< The module with the driver "pciback" is loaded.
+  std::size_t already_attached = 0;            ///< Devices that the domain has now.
+  bool pciback_present = true;                 ///< The module with the driver "pciback" is loaded.
   /// For each wanted device what Xen says must go with it (Hypervisor::device_group).
   std::vector<std::pair<Sbdf, std::vector<Sbdf>>> xen_groups;
 };

@@ -37,7 +37,8 @@ using Result = tl::expected<T, Error>;
 /// An Error to return: `return fail(ErrorKind::usage, "...", "...");`.
 inline tl::unexpected<Error> fail(ErrorKind kind, std::string message, std::string hint = {},
                                   std::string code = {}) {
-  return tl::unexpected<Error>(Error{kind, std::move(code), std::move(message), std::move(hint), 0});
+  return tl::unexpected<Error>(
+      Error{kind, std::move(code), std::move(message), std::move(hint), 0});
 }
 
 /// An Error that carries \p err (default: the current errno) and its text after the message.

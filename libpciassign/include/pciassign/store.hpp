@@ -16,8 +16,15 @@ namespace pciassign {
 
 /// XenbusState (io/xenbus.h).
 enum class XenbusState {
-  unknown = 0, initialising = 1, init_wait = 2, initialised = 3, connected = 4,
-  closing = 5, closed = 6, reconfiguring = 7, reconfigured = 8,
+  unknown = 0,
+  initialising = 1,
+  init_wait = 2,
+  initialised = 3,
+  connected = 4,
+  closing = 5,
+  closed = 6,
+  reconfiguring = 7,
+  reconfigured = 8,
 };
 
 /// Permissions of a node: the owner has all; `reader` may read.

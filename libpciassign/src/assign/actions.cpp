@@ -79,9 +79,9 @@ Result<void> revoke(Ports& ports, const AttachmentRecord& record, const Region& 
   if (!where) return tl::unexpected(where.error());
   if (*where != Presence::here) return {};  // its rangesets went with it
   if (region.io)
-    return unless_gone(ports.xen.ioport_permission(
-        record.domid, static_cast<std::uint32_t>(region.start),
-        static_cast<std::uint32_t>(region.size), false));
+    return unless_gone(ports.xen.ioport_permission(record.domid,
+                                                   static_cast<std::uint32_t>(region.start),
+                                                   static_cast<std::uint32_t>(region.size), false));
   auto others = staying(ports, record, together);
   if (!others) return tl::unexpected(others.error());
   std::vector<Frames> frames = {{region.first_frame(), region.frames()}};
@@ -89,7 +89,8 @@ Result<void> revoke(Ports& ports, const AttachmentRecord& record, const Region& 
     for (const auto& theirs : other.regions)
       if (!theirs.io) frames = without(frames, theirs);
   for (const auto& part : frames) {
-    auto done = unless_gone(ports.xen.iomem_permission(record.domid, part.first, part.count, false));
+    auto done =
+        unless_gone(ports.xen.iomem_permission(record.domid, part.first, part.count, false));
     if (!done) return done;
   }
   return {};
@@ -189,10 +190,11 @@ Result<void> reset_and_verify(Ports& ports, const AttachmentRecord& record) {
   auto vendor = ports.pci.read_config(record.device, kVendorId, 2);
   if (!vendor) return tl::unexpected(vendor.error());
   if (*vendor != record.vendor)
-    return fail(ErrorKind::failed,
-                fmt::format("{} does not answer after reset by {} (vendor id {:04x}, expected {:04x})",
-                            record.device.str(), method, *vendor, record.vendor),
-                "it may need a power cycle");
+    return fail(
+        ErrorKind::failed,
+        fmt::format("{} does not answer after reset by {} (vendor id {:04x}, expected {:04x})",
+                    record.device.str(), method, *vendor, record.vendor),
+        "it may need a power cycle");
   auto command = ports.pci.read_config(record.device, kCommand, 2);
   if (!command) return tl::unexpected(command.error());
   if ((*command & kBusMaster) != 0)
@@ -206,19 +208,21 @@ Result<void> check_identity(Ports& ports, const AttachmentRecord& record) {
   auto device = ports.pci.device(record.device);
   if (!device) return tl::unexpected(device.error());
   if (device->vendor != record.vendor || device->device != record.device_id)
-    return fail(ErrorKind::refused,
-                fmt::format("{} is now {:04x}:{:04x}, planned was {:04x}:{:04x}",
-                            record.device.str(), device->vendor, device->device, record.vendor,
-                            record.device_id),
-                "devices were renumbered: check the address", "E-ABSENT");
+    return fail(
+        ErrorKind::refused,
+        fmt::format("{} is now {:04x}:{:04x}, planned was {:04x}:{:04x}", record.device.str(),
+                    device->vendor, device->device, record.vendor, record.device_id),
+        "devices were renumbered: check the address", "E-ABSENT");
   if (!device->on_pciback())
-    return fail(ErrorKind::failed, fmt::format("{} is not on pciback but on \"{}\"",
-                                               record.device.str(), device->driver),
-                "seize=1 or `pciassign reserve`", "E-NOT-RESERVED");
+    return fail(
+        ErrorKind::failed,
+        fmt::format("{} is not on pciback but on \"{}\"", record.device.str(), device->driver),
+        "seize=1 or `pciassign reserve`", "E-NOT-RESERVED");
   if (device->regions != record.regions)
-    return fail(ErrorKind::failed,
-                fmt::format("the regions of {} changed since the plan was made", record.device.str()),
-                "ask again: the plan is made anew");
+    return fail(
+        ErrorKind::failed,
+        fmt::format("the regions of {} changed since the plan was made", record.device.str()),
+        "ask again: the plan is made anew");
   return {};
 }
 

@@ -67,9 +67,8 @@ class AttachBuilder {
     record.regions = device.regions;
     record.options = spec.options;
     record.iommu = input_.iommu;
-    record.reset_acknowledged =
-        std::find(spec.options.allow.begin(), spec.options.allow.end(), "no-reset") !=
-        spec.options.allow.end();
+    record.reset_acknowledged = std::find(spec.options.allow.begin(), spec.options.allow.end(),
+                                          "no-reset") != spec.options.allow.end();
     if (!device.on_pciback()) record.seized_from = device.driver.empty() ? "none" : device.driver;
     return it;
   }
@@ -77,48 +76,50 @@ class AttachBuilder {
   /// Nobody else gets it: journal, marker, pciback, DOMID_IO, a verified reset.
   void take(const AttachmentPtr& it, const Device& device) {
     const auto bdf = device.sbdf.str();
-    auto& journal = add("journal", fmt::format("write down what {} is about to get of {}", domain(), bdf),
-                        [it](Ports& p) -> Result<void> {
-                          auto known = p.journal.find(it->record.device);
-                          if (!known) return tl::unexpected(known.error());
-                          if (*known)
-                            return fail(ErrorKind::busy,
-                                        fmt::format("{} is being worked on for domain {}",
-                                                    it->record.device.str(), (*known)->domid));
-                          it->journalled = true;
-                          it->record.phase = Phase::attaching;
-                          return p.journal.put(it->record);
-                        });
+    auto& journal =
+        add("journal", fmt::format("write down what {} is about to get of {}", domain(), bdf),
+            [it](Ports& p) -> Result<void> {
+              auto known = p.journal.find(it->record.device);
+              if (!known) return tl::unexpected(known.error());
+              if (*known)
+                return fail(ErrorKind::busy, fmt::format("{} is being worked on for domain {}",
+                                                         it->record.device.str(), (*known)->domid));
+              it->journalled = true;
+              it->record.phase = Phase::attaching;
+              return p.journal.put(it->record);
+            });
     journal.undo = [it](Ports& p) -> Result<void> {
       return it->journalled ? p.journal.erase(it->record.device) : Result<void>{};
     };
     journal.only_when_clean = true;
 
-    auto& marker = add("claim", fmt::format("mark {} as taken by domain {} for libxl", bdf,
-                                            input_.domain.domid),
-                       [it](Ports& p) { return claim(p, it->record); });
+    auto& marker = add(
+        "claim", fmt::format("mark {} as taken by domain {} for libxl", bdf, input_.domain.domid),
+        [it](Ports& p) { return claim(p, it->record); });
     marker.undo = [it](Ports& p) { return unclaim(p, it->record); };
     marker.only_when_clean = true;
 
     if (!it->record.seized_from.empty()) {
-      auto& seize = add("seize", fmt::format("take {} from dom0's driver \"{}\", bind pciback", bdf,
-                                             device.driver),
-                        [it](Ports& p) { return p.pci.bind_pciback(it->record.device); });
+      auto& seize =
+          add("seize",
+              fmt::format("take {} from dom0's driver \"{}\", bind pciback", bdf, device.driver),
+              [it](Ports& p) { return p.pci.bind_pciback(it->record.device); });
       seize.undo = [it](Ports& p) { return give_back_to_dom0(p, it->record); };
       seize.slow = true;
     }
-    add("identity", fmt::format("check that {} is still {:04x}:{:04x}, on pciback, unchanged", bdf,
-                                device.vendor, device.device),
+    add("identity",
+        fmt::format("check that {} is still {:04x}:{:04x}, on pciback, unchanged", bdf,
+                    device.vendor, device.device),
         [it](Ports& p) { return check_identity(p, it->record); });
     if (input_.iommu)
       add("quarantine", fmt::format("put {} into quarantine (DOMID_IO)", bdf),
           [it](Ports& p) { return into_quarantine(p, it->record.device); });
-    const auto how = device.reset_methods.empty() ? std::string("verify without a reset (acknowledged)")
-                                                  : fmt::format("reset ({}) and verify",
-                                                                device.reset_methods.front());
-    add("reset", fmt::format("{} {}", how, bdf),
-        [it](Ports& p) { return reset_and_verify(p, it->record); })
-        .slow = true;
+    const auto how = device.reset_methods.empty()
+                         ? std::string("verify without a reset (acknowledged)")
+                         : fmt::format("reset ({}) and verify", device.reset_methods.front());
+    add("reset", fmt::format("{} {}", how, bdf), [it](Ports& p) {
+      return reset_and_verify(p, it->record);
+    }).slow = true;
   }
 
   /// Exactly the hardware that it needs.
@@ -127,15 +128,14 @@ class AttachBuilder {
     const auto together = together_;
     // Its undo comes after all grants are gone and before the journal forgets. The guest may have
     // programmed the device by then, so it is reset once more; the next attach verifies that.
-    auto& assign = add("assign",
-                       input_.iommu ? fmt::format("assign {} to domain {} in the IOMMU", bdf,
-                                                  input_.domain.domid)
-                                    : fmt::format("{} without an IOMMU (acknowledged)", bdf),
-                       [it](Ports& p) -> Result<void> {
-                         if (!it->record.iommu) return {};
-                         return p.xen.assign(it->record.domid, it->record.device,
-                                             it->record.options.rdm_policy);
-                       });
+    auto& assign = add(
+        "assign",
+        input_.iommu ? fmt::format("assign {} to domain {} in the IOMMU", bdf, input_.domain.domid)
+                     : fmt::format("{} without an IOMMU (acknowledged)", bdf),
+        [it](Ports& p) -> Result<void> {
+          if (!it->record.iommu) return {};
+          return p.xen.assign(it->record.domid, it->record.device, it->record.options.rdm_policy);
+        });
     assign.undo = [it](Ports& p) -> Result<void> {
       if (it->still_exported) {
         // Only a change of driver makes pciback let go of a device whose guest is silent.
@@ -149,17 +149,21 @@ class AttachBuilder {
     assign.slow = true;
 
     for (const auto& region : device.regions) {
-      auto& step = add(region.io ? "ioports" : "iomem", fmt::format("grant {} of {}", words_for(region), bdf),
+      auto& step = add(region.io ? "ioports" : "iomem",
+                       fmt::format("grant {} of {}", words_for(region), bdf),
                        [it, region](Ports& p) { return grant(p, it->record, region); });
-      step.undo = [it, region, together](Ports& p) { return revoke(p, it->record, region, together); };
+      step.undo = [it, region, together](Ports& p) {
+        return revoke(p, it->record, region, together);
+      };
     }
     if (device.interrupt_pin != 0) {
       const auto line = device.on_pciback() && !device.interrupt_is_msi && device.irq > 0
                             ? fmt::format("GSI {}", device.irq)
                             : std::string("the interrupt line");
-      auto& step = add("interrupt", fmt::format("map {} of {} for domain {} and grant it", line, bdf,
-                                                input_.domain.domid),
-                       [it](Ports& p) { return map_interrupt(p, it->record); });
+      auto& step = add(
+          "interrupt",
+          fmt::format("map {} of {} for domain {} and grant it", line, bdf, input_.domain.domid),
+          [it](Ports& p) { return map_interrupt(p, it->record); });
       step.undo = [it, together](Ports& p) { return unmap_interrupt(p, it->record, together); };
     }
     if (it->record.options.permissive)
@@ -232,7 +236,8 @@ class AttachBuilder {
 std::string words_for(const Region& region) {
   const auto name = region.index == 6 ? std::string("ROM") : fmt::format("BAR {}", region.index);
   if (region.io)
-    return fmt::format("I/O ports {:x}-{:x} ({})", region.start, region.start + region.size - 1, name);
+    return fmt::format("I/O ports {:x}-{:x} ({})", region.start, region.start + region.size - 1,
+                       name);
   return fmt::format("I/O memory {:x}-{:x} ({})", region.first_frame(),
                      region.first_frame() + region.frames() - 1, name);
 }

@@ -15,7 +15,9 @@ constexpr const char* kDriverRoot = "/sys/bus/pci/drivers/";
 /// Our own node in libxl's directory: the uuid of the domain that holds the device through us.
 constexpr const char* kOurs = "/pciassign";
 
-std::string directory(const Sbdf& device) { return fmt::format("{}/{}", kRoot, device.libxl_key()); }
+std::string directory(const Sbdf& device) {
+  return fmt::format("{}/{}", kRoot, device.libxl_key());
+}
 
 std::optional<Sbdf> device_of(std::string key) {
   // dddd-bb-dd-f

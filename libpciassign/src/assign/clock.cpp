@@ -9,5 +9,7 @@ class SteadyClock final : public Clock {
 };
 }  // namespace
 
-std::unique_ptr<Clock> make_steady_clock() { return std::make_unique<SteadyClock>(); }
+std::unique_ptr<Clock> make_steady_clock() {
+  return std::make_unique<SteadyClock>();
+}
 }  // namespace pciassign

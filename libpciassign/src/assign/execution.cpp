@@ -7,14 +7,19 @@ namespace pciassign {
 namespace {
 
 Error not_undone_because(const Step& step) {
-  return {ErrorKind::failed, {}, fmt::format("kept: \"{}\", because something before it failed", step.words),
-          "it is tried again when the daemon next compares", 0};
+  return {ErrorKind::failed,
+          {},
+          fmt::format("kept: \"{}\", because something before it failed", step.words),
+          "it is tried again when the daemon next compares",
+          0};
 }
 
 Error timed_out(const Step& step) {
-  return {ErrorKind::timed_out, {},
+  return {ErrorKind::timed_out,
+          {},
           fmt::format("no answer within {:.1f} s", static_cast<double>(step.limit.count()) / 1000),
-          {}, 0};
+          {},
+          0};
 }
 
 }  // namespace
@@ -23,7 +28,8 @@ struct Execution::State {
   enum class Mode { forward, waiting, undoing, finished };
 
   State(Plan p, Ports prt) : plan(std::move(p)), ports(prt) {
-    for (const auto& step : plan.steps) report.steps.push_back({step.id, step.words, {}, {}, false});
+    for (const auto& step : plan.steps)
+      report.steps.push_back({step.id, step.words, {}, {}, false});
     if (plan.steps.empty()) mode = Mode::finished;
   }
 
@@ -136,15 +142,20 @@ Execution::Execution(Plan plan, Ports ports)
 
 Execution::Next Execution::next() const {
   switch (state_->mode) {
-    case State::Mode::waiting: return Next::wait;
-    case State::Mode::finished: return Next::finished;
+    case State::Mode::waiting:
+      return Next::wait;
+    case State::Mode::finished:
+      return Next::finished;
     case State::Mode::forward:
-    case State::Mode::undoing: return Next::run;
+    case State::Mode::undoing:
+      return Next::run;
   }
   return Next::finished;
 }
 
-const Step& Execution::current() const { return state_->step(); }
+const Step& Execution::current() const {
+  return state_->step();
+}
 
 void Execution::perform() {
   const auto index = state_->at;
@@ -165,7 +176,9 @@ void Execution::poll() {
     on_step(index, state_->report.steps[index], state_->report.steps.size());
 }
 
-Clock::TimePoint Execution::deadline() const { return state_->deadline; }
+Clock::TimePoint Execution::deadline() const {
+  return state_->deadline;
+}
 
 void Execution::cancel(Error why) {
   if (state_->mode == State::Mode::waiting)
@@ -177,7 +190,11 @@ void Execution::cancel(Error why) {
   if (on_step) on_step(index, state_->report.steps[index], state_->report.steps.size());
 }
 
-const Plan& Execution::plan() const { return state_->plan; }
-const PlanReport& Execution::report() const { return state_->report; }
+const Plan& Execution::plan() const {
+  return state_->plan;
+}
+const PlanReport& Execution::report() const {
+  return state_->report;
+}
 
 }  // namespace pciassign

@@ -11,7 +11,9 @@
 namespace pciassign::detail {
 namespace {
 
-std::string token(DomId domid) { return fmt::format("pciassign/channel/{}", domid); }
+std::string token(DomId domid) {
+  return fmt::format("pciassign/channel/{}", domid);
+}
 
 std::vector<std::string> watched(DomId domid) {
   return {backend_path(domid) + "/state", frontend_path(domid) + "/state", "@releaseDomain"};
@@ -64,8 +66,8 @@ Result<Channel> look_while_attaching(Ports& ports, const AttachmentRecord& recor
     return fail(ErrorKind::failed, "something else removed the devices from xenstore",
                 "is the domain being destroyed?");
   if (closing(channel->back)) {
-    auto why = ports.store.read(
-        fmt::format("/local/domain/0/error/backend/pci/{}/0/error", record.domid));
+    auto why =
+        ports.store.read(fmt::format("/local/domain/0/error/backend/pci/{}/0/error", record.domid));
     std::string reason = why && *why ? ": " + **why : std::string{};
     return fail(ErrorKind::failed,
                 fmt::format("pciback closed the channel (state {}){}",
@@ -76,9 +78,8 @@ Result<Channel> look_while_attaching(Ports& ports, const AttachmentRecord& recor
 }
 
 bool all_exported(const Channel& channel) {
-  return std::all_of(channel.ours.begin(), channel.ours.end(), [](const Entry& entry) {
-    return entry.state == XenbusState::initialised;
-  });
+  return std::all_of(channel.ours.begin(), channel.ours.end(),
+                     [](const Entry& entry) { return entry.state == XenbusState::initialised; });
 }
 
 }  // namespace
@@ -148,9 +149,8 @@ Result<bool> DetachTalk::ready(Ports& ports) {
   }
   // A change is under way. If it is this detach, begun before a restart, its answer will do.
   if (channel->back > XenbusState::connected) {
-    told_ = std::all_of(channel->ours.begin(), channel->ours.end(), [](const Entry& entry) {
-      return entry.state == XenbusState::closing;
-    });
+    told_ = std::all_of(channel->ours.begin(), channel->ours.end(),
+                        [](const Entry& entry) { return entry.state == XenbusState::closing; });
     return false;
   }
   return true;  // never connected: the guest has not seen the devices

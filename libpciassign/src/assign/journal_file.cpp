@@ -121,7 +121,8 @@ class FileJournal final : public Journal {
 Result<std::unique_ptr<Journal>> open_journal(fs::path directory) {
   std::error_code error;
   fs::create_directories(directory, error);
-  if (error) return fail_errno("creating the journal's directory " + directory.string(), error.value());
+  if (error)
+    return fail_errno("creating the journal's directory " + directory.string(), error.value());
   return std::make_unique<FileJournal>(std::move(directory));
 }
 

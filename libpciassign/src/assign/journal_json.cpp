@@ -12,9 +12,12 @@ constexpr int kVersion = 1;
 
 const char* phase_name(Phase phase) {
   switch (phase) {
-    case Phase::attaching: return "attaching";
-    case Phase::attached: return "attached";
-    case Phase::detaching: return "detaching";
+    case Phase::attaching:
+      return "attaching";
+    case Phase::attached:
+      return "attached";
+    case Phase::detaching:
+      return "detaching";
   }
   return "attaching";
 }
@@ -27,9 +30,12 @@ Phase phase_from(std::string_view name) {
 }
 
 json::object region_json(const Region& region) {
-  return {{"index", region.index},   {"start", region.start},
-          {"size", region.size},     {"io", region.io},
-          {"prefetchable", region.prefetchable}, {"64bit", region.is_64bit}};
+  return {{"index", region.index},
+          {"start", region.start},
+          {"size", region.size},
+          {"io", region.io},
+          {"prefetchable", region.prefetchable},
+          {"64bit", region.is_64bit}};
 }
 
 Region region_from(const json::object& object) {

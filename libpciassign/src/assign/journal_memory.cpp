@@ -31,6 +31,8 @@ class MemoryJournal final : public Journal {
 
 }  // namespace
 
-std::unique_ptr<Journal> make_memory_journal() { return std::make_unique<MemoryJournal>(); }
+std::unique_ptr<Journal> make_memory_journal() {
+  return std::make_unique<MemoryJournal>();
+}
 
 }  // namespace pciassign

@@ -11,8 +11,8 @@ namespace pciassign::detail {
 namespace {
 
 /// What libxl and pciback keep for each device.
-constexpr std::array<const char*, 7> kPerDevice = {"key", "dev", "vdev", "vdevfn", "opts", "state",
-                                                   "name"};
+constexpr std::array<const char*, 7> kPerDevice = {"key",  "dev",   "vdev", "vdevfn",
+                                                   "opts", "state", "name"};
 /// num_devs is dom0's own, but a damaged value must not become a long loop.
 constexpr int kMostDevices = 256;
 
@@ -50,7 +50,9 @@ class Writer {
   StoreView& store_;
 };
 
-std::string state_text(XenbusState state) { return std::to_string(static_cast<int>(state)); }
+std::string state_text(XenbusState state) {
+  return std::to_string(static_cast<int>(state));
+}
 
 /// A fresh directory with the permissions that every node below inherits.
 Result<void> make_directory(StoreView& store, const std::string& path, const StorePerms& perms) {
@@ -199,8 +201,12 @@ Result<void> withdraw_in(StoreView& store, DomId domid, const std::vector<Sbdf>&
 
 }  // namespace
 
-std::string backend_path(DomId domid) { return fmt::format("/local/domain/0/backend/pci/{}/0", domid); }
-std::string frontend_path(DomId domid) { return fmt::format("/local/domain/{}/device/pci/0", domid); }
+std::string backend_path(DomId domid) {
+  return fmt::format("/local/domain/0/backend/pci/{}/0", domid);
+}
+std::string frontend_path(DomId domid) {
+  return fmt::format("/local/domain/{}/device/pci/0", domid);
+}
 
 Result<XenbusState> read_state(StoreView& store, const std::string& path) {
   auto text = store.read(path);
@@ -238,8 +244,8 @@ Result<void> publish(Store& store, DomId domid, const std::string& domain_name,
 
 Result<Withdrawn> withdraw(Store& store, DomId domid, const std::vector<Sbdf>& devices) {
   Withdrawn result;
-  auto done = store.transaction(
-      [&](StoreView& view) { return withdraw_in(view, domid, devices, result); });
+  auto done =
+      store.transaction([&](StoreView& view) { return withdraw_in(view, domid, devices, result); });
   if (!done) return tl::unexpected(done.error());
   return result;
 }

@@ -18,8 +18,12 @@ Finding refused(const Subject& subject, const char* code, std::string evidence, 
                 std::string word) {
   const auto& allow = subject.spec.options.allow;
   const bool accepted = !word.empty() && std::find(allow.begin(), allow.end(), word) != allow.end();
-  return {code, accepted ? Severity::warning : Severity::refusal, subject.device.sbdf,
-          std::move(evidence), std::move(remedy), std::move(word)};
+  return {code,
+          accepted ? Severity::warning : Severity::refusal,
+          subject.device.sbdf,
+          std::move(evidence),
+          std::move(remedy),
+          std::move(word)};
 }
 
 std::optional<DomId> owner_of(const AttachFacts& facts, const Sbdf& device) {
@@ -42,7 +46,8 @@ namespace {
 
 constexpr std::size_t kVirtualSlots = 32;
 
-Finding of_domain(const char* code, Severity severity, std::string evidence, std::string remedy = {}) {
+Finding of_domain(const char* code, Severity severity, std::string evidence,
+                  std::string remedy = {}) {
   return {code, severity, std::nullopt, std::move(evidence), std::move(remedy), {}};
 }
 
@@ -56,28 +61,29 @@ std::vector<Finding> judge_domain(const AttachFacts& facts) {
                                              count, kVirtualSlots),
                                  "attach fewer devices to this domain"));
   else
-    findings.push_back(of_domain("E-TOO-MANY", Severity::ok,
-                                 fmt::format("{} of {} virtual slots used then", count, kVirtualSlots)));
+    findings.push_back(
+        of_domain("E-TOO-MANY", Severity::ok,
+                  fmt::format("{} of {} virtual slots used then", count, kVirtualSlots)));
   if (!facts.domain) return findings;
   const auto& domain = *facts.domain;
   if (domain.kind == DomainKind::pv)
     findings.push_back(of_domain("E-DOMAIN-KIND", Severity::ok, "the domain is PV"));
   else if (domain.kind == DomainKind::hvm)
-    findings.push_back(of_domain(
-        "E-DOMAIN-KIND", Severity::refusal,
-        fmt::format("domain {} is HVM, whose devices go through its QEMU", domain.domid),
-        "use a PV domain (type=\"pv\") as driver domain, or xl for this one"));
+    findings.push_back(
+        of_domain("E-DOMAIN-KIND", Severity::refusal,
+                  fmt::format("domain {} is HVM, whose devices go through its QEMU", domain.domid),
+                  "use a PV domain (type=\"pv\") as driver domain, or xl for this one"));
   else
-    findings.push_back(of_domain("E-DOMAIN-KIND", Severity::refusal,
-                                 fmt::format("domain {} is PVH, to which Xen gives no devices",
-                                             domain.domid),
-                                 "use a PV domain: type=\"pv\""));
+    findings.push_back(
+        of_domain("E-DOMAIN-KIND", Severity::refusal,
+                  fmt::format("domain {} is PVH, to which Xen gives no devices", domain.domid),
+                  "use a PV domain: type=\"pv\""));
   if (domain.gone())
-    findings.push_back(of_domain("E-DOMAIN-DYING", Severity::refusal,
-                                 fmt::format("domain {} {}", domain.domid,
-                                             domain.dying ? "is being destroyed"
-                                                          : "has shut down or crashed"),
-                                 "start it again"));
+    findings.push_back(
+        of_domain("E-DOMAIN-DYING", Severity::refusal,
+                  fmt::format("domain {} {}", domain.domid,
+                              domain.dying ? "is being destroyed" : "has shut down or crashed"),
+                  "start it again"));
   else
     findings.push_back(of_domain("E-DOMAIN-DYING", Severity::ok, "the domain is alive"));
   // Without an IOMMU no domain has it; E-NO-IOMMU says so for each device.
@@ -97,18 +103,26 @@ std::vector<Finding> judge_device(const AttachFacts& facts, const DeviceSpec& sp
   const auto at = std::find_if(facts.all_devices.begin(), facts.all_devices.end(),
                                [&](const Device& device) { return device.sbdf == spec.sbdf; });
   if (at == facts.all_devices.end())
-    return {{"E-ABSENT", Severity::refusal, spec.sbdf,
+    return {{"E-ABSENT",
+             Severity::refusal,
+             spec.sbdf,
              fmt::format("there is no PCI device {}", spec.sbdf.str()),
-             "`pciassign list --all` shows all devices", {}}};
+             "`pciassign list --all` shows all devices",
+             {}}};
   const detail::Subject subject{facts, spec, *at};
   return {
       detail::passed("E-ABSENT", spec.sbdf,
                      fmt::format("present: {:04x}:{:04x} {}", at->vendor, at->device, at->name)),
-      detail::check_endpoint(subject),  detail::check_owner(subject),
-      detail::check_dom0_use(subject),  detail::check_reserved(subject),
-      detail::check_iommu(subject),     detail::check_remapping(subject),
-      detail::check_reset(subject),     detail::check_group(subject),
-      detail::check_interrupt(subject), detail::check_pages(subject),
+      detail::check_endpoint(subject),
+      detail::check_owner(subject),
+      detail::check_dom0_use(subject),
+      detail::check_reserved(subject),
+      detail::check_iommu(subject),
+      detail::check_remapping(subject),
+      detail::check_reset(subject),
+      detail::check_group(subject),
+      detail::check_interrupt(subject),
+      detail::check_pages(subject),
   };
 }
 

@@ -53,9 +53,10 @@ Finding check_reset(const Subject& subject) {
   if (!device.reset_methods.empty())
     return passed("E-NO-RESET", device.sbdf,
                   fmt::format("can be reset: {}", fmt::join(device.reset_methods, " ")));
-  return refused(subject, "E-NO-RESET",
-                 "the kernel knows no way to reset it, so its state would pass from domain to domain",
-                 "use a device with function-level reset", "no-reset");
+  return refused(
+      subject, "E-NO-RESET",
+      "the kernel knows no way to reset it, so its state would pass from domain to domain",
+      "use a device with function-level reset", "no-reset");
 }
 
 Finding check_iommu(const Subject& subject) {

@@ -47,8 +47,8 @@ std::set<Sbdf> group_of(const AttachFacts& facts, const Device& device) {
     if (other.sbdf == device.sbdf || other.is_bridge()) continue;
     // Functions of one device may talk to each other unless ACS says that they do not. A virtual
     // function has a requester id of its own and its PF stays in charge of it.
-    const bool functions = same_slot(other.sbdf, device.sbdf) && !device.acs && !device.physfn &&
-                           !other.physfn;
+    const bool functions =
+        same_slot(other.sbdf, device.sbdf) && !device.acs && !device.physfn && !other.physfn;
     bool merged = functions;
     for (const auto& at : device.path) {
       const auto* bridge = find(facts, at);
@@ -76,8 +76,9 @@ Finding check_group(const Subject& subject) {
   }
   if (missing.empty())
     return passed("E-GROUP", subject.device.sbdf,
-                  group.empty() ? "isolated by itself"
-                                : fmt::format("its group of {} is not used elsewhere", group.size() + 1));
+                  group.empty()
+                      ? "isolated by itself"
+                      : fmt::format("its group of {} is not used elsewhere", group.size() + 1));
   return refused(subject, "E-GROUP",
                  fmt::format("it cannot be isolated from {}", fmt::join(missing, ", ")),
                  "reserve them too, or attach them to the same domain", "group");
@@ -97,12 +98,12 @@ Finding check_interrupt(const Subject& subject) {
   }
   if (sharers.empty())
     return passed("E-SHARED-INTX", device.sbdf, fmt::format("GSI {} is its own", device.irq));
-  return refused(subject, "E-SHARED-INTX",
-                 fmt::format("it shares interrupt line GSI {} with {}", device.irq,
-                             fmt::join(sharers, ", ")),
-                 "a guest that does not serve the line stops the others; move one of the cards, or "
-                 "attach them together",
-                 "shared-intx");
+  return refused(
+      subject, "E-SHARED-INTX",
+      fmt::format("it shares interrupt line GSI {} with {}", device.irq, fmt::join(sharers, ", ")),
+      "a guest that does not serve the line stops the others; move one of the cards, or "
+      "attach them together",
+      "shared-intx");
 }
 
 Finding check_pages(const Subject& subject) {

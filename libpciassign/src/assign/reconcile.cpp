@@ -38,9 +38,8 @@ Result<Situation> look(Ports& ports, const DomainKey& key) {
 bool needs_work(const AttachmentRecord& record, const Situation& situation,
                 const std::vector<detail::Entry>& entries) {
   if (!situation.living || record.phase != Phase::attached) return true;
-  return std::none_of(entries.begin(), entries.end(), [&](const detail::Entry& entry) {
-    return entry.device == record.device;
-  });
+  return std::none_of(entries.begin(), entries.end(),
+                      [&](const detail::Entry& entry) { return entry.device == record.device; });
 }
 
 }  // namespace

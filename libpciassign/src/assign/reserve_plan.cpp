@@ -39,11 +39,12 @@ Plan build_reserve(const ReserveInput& input) {
                        [=](Ports& p) { return remember_driver(p.store, sbdf, driver); });
       keep.undo = [=](Ports& p) { return forget_driver(p.store, sbdf); };
     }
-    auto& seize = add(plan, "seize",
-                      driver.empty() ? fmt::format("bind {} to pciback", sbdf.str())
-                                     : fmt::format("take {} from dom0's driver \"{}\", bind pciback",
-                                                   sbdf.str(), driver),
-                      [=](Ports& p) { return p.pci.bind_pciback(sbdf); });
+    auto& seize = add(
+        plan, "seize",
+        driver.empty()
+            ? fmt::format("bind {} to pciback", sbdf.str())
+            : fmt::format("take {} from dom0's driver \"{}\", bind pciback", sbdf.str(), driver),
+        [=](Ports& p) { return p.pci.bind_pciback(sbdf); });
     seize.undo = [=](Ports& p) -> Result<void> {
       auto out = p.pci.unbind_pciback(sbdf, driver);
       if (!out && means_gone(out.error())) return {};
@@ -53,8 +54,9 @@ Plan build_reserve(const ReserveInput& input) {
   }
   if (input.iommu) {
     const bool was_free = !input.device.on_pciback();
-    auto& step = add(plan, "quarantine", fmt::format("put {} into quarantine (DOMID_IO)", sbdf.str()),
-                     [=](Ports& p) { return into_quarantine(p, sbdf); });
+    auto& step =
+        add(plan, "quarantine", fmt::format("put {} into quarantine (DOMID_IO)", sbdf.str()),
+            [=](Ports& p) { return into_quarantine(p, sbdf); });
     if (was_free) step.undo = [=](Ports& p) { return out_of_quarantine(p, sbdf); };
   }
   return plan;
@@ -69,8 +71,9 @@ Plan build_release(const ReserveInput& input) {
   plan.devices = {sbdf};
   plan.undo_command = "pciassign reserve " + sbdf.str();
   if (input.iommu) {
-    auto& step = add(plan, "unquarantine", fmt::format("take {} out of quarantine, to dom0", sbdf.str()),
-                     [=](Ports& p) { return out_of_quarantine(p, sbdf); });
+    auto& step =
+        add(plan, "unquarantine", fmt::format("take {} out of quarantine, to dom0", sbdf.str()),
+            [=](Ports& p) { return out_of_quarantine(p, sbdf); });
     step.undo = [=](Ports& p) { return into_quarantine(p, sbdf); };
   }
   auto& unbind = add(plan, "unbind",

@@ -10,7 +10,8 @@ namespace {
 
 /// Until the store has something or the deadline is reached.
 void wait_for_event(Ports& ports, Clock::TimePoint deadline) {
-  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - ports.clock.now());
+  const auto left =
+      std::chrono::duration_cast<std::chrono::milliseconds>(deadline - ports.clock.now());
   const auto limit = static_cast<int>(std::clamp<std::int64_t>(left.count() + 1, 0, 60'000));
   pollfd descriptor{ports.store.fd(), POLLIN, 0};
   ::poll(&descriptor, 1, limit);
@@ -27,12 +28,15 @@ PlanReport run_to_end(Plan plan, Ports ports) {
   Execution execution(std::move(plan), ports);
   while (true) {
     switch (execution.next()) {
-      case Execution::Next::run: execution.perform(); break;
+      case Execution::Next::run:
+        execution.perform();
+        break;
       case Execution::Next::wait:
         wait_for_event(ports, execution.deadline());
         execution.poll();
         break;
-      case Execution::Next::finished: return execution.report();
+      case Execution::Next::finished:
+        return execution.report();
     }
   }
 }

@@ -64,7 +64,8 @@ class TakeBackBuilder {
   [[nodiscard]] DomId domid() const { return input_.records.front().domid; }
 
   void note_intent(const AttachmentPtr& it) {
-    add("journal", fmt::format("write down that {} leaves domain {}", it->record.device.str(), domid()),
+    add("journal",
+        fmt::format("write down that {} leaves domain {}", it->record.device.str(), domid()),
         [it](Ports& p) -> Result<void> {
           auto known = p.journal.find(it->record.device);
           if (!known) return tl::unexpected(known.error());
@@ -89,8 +90,8 @@ class TakeBackBuilder {
   }
 
   /// Wraps what touches the device itself: no effect if it has a new owner already.
-  static std::function<Result<void>(Ports&)> if_still_ours(AttachmentPtr it,
-                                                           std::function<Result<void>(Ports&)> run) {
+  static std::function<Result<void>(Ports&)> if_still_ours(
+      AttachmentPtr it, std::function<Result<void>(Ports&)> run) {
     return [it = std::move(it), run = std::move(run)](Ports& p) -> Result<void> {
       auto taken = taken_by_other(p, it->record);
       if (!taken) return tl::unexpected(taken.error());
@@ -100,23 +101,28 @@ class TakeBackBuilder {
 
   void make_pciback_let_go() {
     for (const auto& it : items_)
-      add("let-go", fmt::format("make sure that pciback no longer serves {}", it->record.device.str()),
-          if_still_ours(it, [it, talk = talk_, together = together_](Ports& p) -> Result<void> {
-            if (talk->released()) return {};
-            auto entries = read_entries(p.store, it->record.domid);
-            if (!entries) return tl::unexpected(entries.error());
-            // With the last device the directory itself goes, which pciback notices. Beside
-            // others, only a change of driver makes it let go of what a silent guest keeps.
-            const bool last = std::all_of(entries->begin(), entries->end(), [&](const Entry& entry) {
-              return std::find(together.begin(), together.end(), entry.device) != together.end();
-            });
-            if (last) return {};
-            auto out = p.pci.unbind_pciback(it->record.device, {});
-            if (!out && !means_gone(out.error())) return out;
-            auto in = p.pci.bind_pciback(it->record.device);
-            if (!in && !means_gone(in.error())) return in;
-            return {};
-          }))
+      add("let-go",
+          fmt::format("make sure that pciback no longer serves {}", it->record.device.str()),
+          if_still_ours(it,
+                        [it, talk = talk_, together = together_](Ports& p) -> Result<void> {
+                          if (talk->released()) return {};
+                          auto entries = read_entries(p.store, it->record.domid);
+                          if (!entries) return tl::unexpected(entries.error());
+                          // With the last device the directory itself goes, which pciback notices.
+                          // Beside others, only a change of driver makes it let go of what a silent
+                          // guest keeps.
+                          const bool last = std::all_of(
+                              entries->begin(), entries->end(), [&](const Entry& entry) {
+                                return std::find(together.begin(), together.end(), entry.device) !=
+                                       together.end();
+                              });
+                          if (last) return {};
+                          auto out = p.pci.unbind_pciback(it->record.device, {});
+                          if (!out && !means_gone(out.error())) return out;
+                          auto in = p.pci.bind_pciback(it->record.device);
+                          if (!in && !means_gone(in.error())) return in;
+                          return {};
+                        }))
           .slow = true;
   }
 
@@ -124,12 +130,15 @@ class TakeBackBuilder {
     const auto bdf = it->record.device.str();
     const auto together = together_;
     if (it->record.pirq)
-      add("interrupt", fmt::format("take back GSI {} (pirq {}) of {}", it->record.gsi.value_or(-1),
-                                   *it->record.pirq, bdf),
+      add("interrupt",
+          fmt::format("take back GSI {} (pirq {}) of {}", it->record.gsi.value_or(-1),
+                      *it->record.pirq, bdf),
           [it, together](Ports& p) { return unmap_interrupt(p, it->record, together); });
     for (auto at = it->record.regions.rbegin(); at != it->record.regions.rend(); ++at)
       add(at->io ? "ioports" : "iomem", fmt::format("take back {} of {}", words_for(*at), bdf),
-          [it, region = *at, together](Ports& p) { return revoke(p, it->record, region, together); });
+          [it, region = *at, together](Ports& p) {
+            return revoke(p, it->record, region, together);
+          });
   }
 
   void reset_and_quarantine(const AttachmentPtr& it) {
@@ -137,14 +146,16 @@ class TakeBackBuilder {
     auto& reset = add("reset", fmt::format("reset and verify {}", bdf),
                       if_still_ours(it, [it](Ports& p) -> Result<void> {
                         auto done = reset_and_verify(p, it->record);
-                        if (!done && done.error().kind == ErrorKind::not_found) return {};  // unplugged
+                        if (!done && done.error().kind == ErrorKind::not_found)
+                          return {};  // unplugged
                         return done;
                       }));
     reset.slow = true;
     // It stays in quarantine, and the next attach resets and verifies before anyone has it.
     reset.advisory = true;
     if (it->record.iommu)
-      add("quarantine", fmt::format("move {} from domain {} to quarantine (DOMID_IO)", bdf, domid()),
+      add("quarantine",
+          fmt::format("move {} from domain {} to quarantine (DOMID_IO)", bdf, domid()),
           if_still_ours(it, [it](Ports& p) { return take_from_domain(p, it->record); }));
   }
 
@@ -162,15 +173,16 @@ class TakeBackBuilder {
     const auto bdf = it->record.device.str();
     const bool give_back = it->record.phase == Phase::attaching && !it->record.seized_from.empty();
     if (give_back)
-      add("give-back", fmt::format("give {} back to dom0's driver \"{}\"", bdf, it->record.seized_from),
+      add("give-back",
+          fmt::format("give {} back to dom0's driver \"{}\"", bdf, it->record.seized_from),
           [it](Ports& p) { return give_back_to_dom0(p, it->record); })
           .slow = true;
-    add("unclaim", fmt::format("remove libxl's marker of {}", bdf),
-        [it](Ports& p) { return unclaim(p, it->record); })
-        .only_when_clean = true;
-    add("forget", fmt::format("remove the journal's entry of {}", bdf),
-        [it](Ports& p) { return p.journal.erase(it->record.device); })
-        .only_when_clean = true;
+    add("unclaim", fmt::format("remove libxl's marker of {}", bdf), [it](Ports& p) {
+      return unclaim(p, it->record);
+    }).only_when_clean = true;
+    add("forget", fmt::format("remove the journal's entry of {}", bdf), [it](Ports& p) {
+      return p.journal.erase(it->record.device);
+    }).only_when_clean = true;
   }
 
   const TakeBackInput& input_;

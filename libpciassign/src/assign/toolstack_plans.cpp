@@ -18,16 +18,19 @@ const Device& device_in(const AttachFacts& facts, const Sbdf& sbdf) {
 }
 
 Error not_attached(const Sbdf& device, DomId domid, const std::vector<detail::Entry>& entries) {
-  const bool by_libxl = std::any_of(entries.begin(), entries.end(), [&](const detail::Entry& entry) {
-    return entry.device == device;
-  });
+  const bool by_libxl =
+      std::any_of(entries.begin(), entries.end(),
+                  [&](const detail::Entry& entry) { return entry.device == device; });
   if (by_libxl)
-    return {ErrorKind::refused, "E-OWNED",
-            fmt::format("{} was attached to domain {} by xl, not by pciassign", device.str(), domid),
-            fmt::format("use `xl pci-detach {} {}`", domid, device.str()), 0};
-  return {ErrorKind::not_found, {},
+    return {
+        ErrorKind::refused, "E-OWNED",
+        fmt::format("{} was attached to domain {} by xl, not by pciassign", device.str(), domid),
+        fmt::format("use `xl pci-detach {} {}`", domid, device.str()), 0};
+  return {ErrorKind::not_found,
+          {},
           fmt::format("{} is not attached to domain {}", device.str(), domid),
-          "`pciassign list` shows what is attached where", 0};
+          "`pciassign list` shows what is attached where",
+          0};
 }
 
 std::string attach_command(const std::string& name, const std::vector<AttachmentRecord>& records) {
@@ -62,7 +65,8 @@ Result<Plan> Toolstack::plan_attach(DomId domid, const std::vector<DeviceSpec>& 
   auto domain = ports_.xen.domain(domid);
   if (!domain) return tl::unexpected(domain.error());
   if (domid == kDom0)
-    return fail(ErrorKind::usage, "dom0 has its devices already", "`pciassign release` gives them back");
+    return fail(ErrorKind::usage, "dom0 has its devices already",
+                "`pciassign release` gives them back");
   auto facts = detail::gather(ports_, specs, *domain);
   if (!facts) return tl::unexpected(facts.error());
   auto findings = judge_attach(*facts);
@@ -109,8 +113,8 @@ Result<Plan> Toolstack::plan_detach(DomId domid, const std::vector<Sbdf>& device
   input.tell_guest = same && !domain->gone();
   std::vector<std::string> names;
   for (const auto& record : input.records) names.push_back(record.device.str());
-  input.title = fmt::format("detach {} from {} (domain {})", fmt::join(names, " "),
-                            first.domain_name, domid);
+  input.title =
+      fmt::format("detach {} from {} (domain {})", fmt::join(names, " "), first.domain_name, domid);
   auto plan = detail::build_take_back(input, settings_);
   plan.undo_command = attach_command(first.domain_name, input.records);
   return plan;
@@ -125,7 +129,8 @@ Result<Plan> Toolstack::plan_reserve(const Sbdf& sbdf) {
   auto findings = judge_attach(*facts);
   // Whether it may go to a domain is decided later; here only whether dom0 can spare it.
   std::erase_if(findings, [](const Finding& finding) {
-    for (const char* code : {"E-ABSENT", "E-NOT-ENDPOINT", "E-OWNED", "E-DOM0-USES", "E-NOT-RESERVED"})
+    for (const char* code :
+         {"E-ABSENT", "E-NOT-ENDPOINT", "E-OWNED", "E-DOM0-USES", "E-NOT-RESERVED"})
       if (finding.code == code) return false;
     return true;
   });
@@ -148,8 +153,9 @@ Result<Plan> Toolstack::plan_release(const Sbdf& sbdf) {
       return fail(ErrorKind::busy, fmt::format("{} belongs to domain {}", sbdf.str(), domid),
                   fmt::format("`pciassign detach {} {}` first", domid, sbdf.str()), "E-OWNED");
   if (!device->on_pciback())
-    return fail(ErrorKind::refused, fmt::format("{} is not reserved (driver: {})", sbdf.str(),
-                                                device->driver.empty() ? "none" : device->driver),
+    return fail(ErrorKind::refused,
+                fmt::format("{} is not reserved (driver: {})", sbdf.str(),
+                            device->driver.empty() ? "none" : device->driver),
                 "only a device on pciback can be released", "E-NOT-RESERVED");
   auto driver = detail::remembered_driver(ports_.store, sbdf);
   if (!driver) return tl::unexpected(driver.error());

@@ -13,9 +13,12 @@ namespace {
 
 const char* state_of(Phase phase) {
   switch (phase) {
-    case Phase::attaching: return "attaching";
-    case Phase::attached: return "attached";
-    case Phase::detaching: return "detaching";
+    case Phase::attaching:
+      return "attaching";
+    case Phase::attached:
+      return "attached";
+    case Phase::detaching:
+      return "detaching";
   }
   return "attached";
 }
@@ -116,6 +119,8 @@ Result<DomainInfo> Toolstack::find_domain(const std::string& name_or_id) {
               "`xl list` shows the domains");
 }
 
-Result<std::string> Toolstack::domain_name(DomId domid) { return detail::name_of(ports_, domid); }
+Result<std::string> Toolstack::domain_name(DomId domid) {
+  return detail::name_of(ports_, domid);
+}
 
 }  // namespace pciassign

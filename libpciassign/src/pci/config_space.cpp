@@ -8,7 +8,8 @@ namespace {
 
 // PCI Local Bus 3.0 chapter 6, PCI Express base specification chapter 7.
 constexpr unsigned kStatus = 0x06, kHeaderType = 0x0e, kCapabilities = 0x34, kInterruptPin = 0x3d;
-constexpr unsigned kCapPm = 0x01, kCapMsi = 0x05, kCapExpress = 0x10, kCapMsix = 0x11, kCapAf = 0x13;
+constexpr unsigned kCapPm = 0x01, kCapMsi = 0x05, kCapExpress = 0x10, kCapMsix = 0x11,
+                   kCapAf = 0x13;
 constexpr unsigned kExtendedAcs = 0x0d;
 
 class Dump {
@@ -47,7 +48,8 @@ void read_capability(const Dump& dump, unsigned id, std::size_t at, ConfigFacts&
     case kCapAf:
       facts.af_flr = (dump.u8(at + 3) & 3) == 3;  // transactions pending and FLR
       break;
-    default: break;
+    default:
+      break;
   }
 }
 

@@ -18,9 +18,9 @@ struct ConfigFacts {
   bool interrupt_is_msi = false;
   std::optional<std::uint8_t> pcie_type;
   bool acs = false;
-  bool flr = false;         ///< PCIe function-level reset.
-  bool af_flr = false;      ///< Advanced Features function-level reset.
-  bool pm_reset = false;    ///< D3hot to D0 resets (No_Soft_Reset clear).
+  bool flr = false;       ///< PCIe function-level reset.
+  bool af_flr = false;    ///< Advanced Features function-level reset.
+  bool pm_reset = false;  ///< D3hot to D0 resets (No_Soft_Reset clear).
 };
 
 /// `bytes` is what sysfs `config` gave: 64 bytes without privilege, else 256 or 4096. Bytes that

@@ -78,11 +78,11 @@ std::vector<std::string> uses_of(const fs::path& sys, const fs::path& device, co
   std::set<std::string> found;
   if (!use.block.empty()) {
     std::set<std::string> numbers;
-    below(sys, "block", device, [&](const std::string&, const fs::path& entry) {
-      collect_block(sys, entry, numbers);
-    });
+    below(sys, "block", device,
+          [&](const std::string&, const fs::path& entry) { collect_block(sys, entry, numbers); });
     for (const auto& number : numbers)
-      for (auto [at, end] = use.block.equal_range(number); at != end; ++at) found.insert(at->second);
+      for (auto [at, end] = use.block.equal_range(number); at != end; ++at)
+        found.insert(at->second);
   }
   if (!use.net.empty())
     below(sys, "net", device, [&](const std::string& name, const fs::path& entry) {

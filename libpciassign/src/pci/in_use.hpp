@@ -21,7 +21,6 @@ HostUse read_host_use(const std::filesystem::path& sys, const std::filesystem::p
 /// Which of these hang below the device's directory in sysfs, also through partitions, device
 /// mapper, RAID and network bridges.
 std::vector<std::string> uses_of(const std::filesystem::path& sys,
-                                 const std::filesystem::path& device_directory,
-                                 const HostUse& use);
+                                 const std::filesystem::path& device_directory, const HostUse& use);
 
 }  // namespace pciassign::detail

@@ -12,11 +12,13 @@
 namespace pciassign {
 namespace {
 
-constexpr std::array<std::string_view, 9> kKeys = {"bdf",        "vslot",      "permissive",
-                                                   "msitranslate", "seize",    "power_mgmt",
-                                                   "rdm_policy", "name",       "allow"};
+constexpr std::array<std::string_view, 9> kKeys = {"bdf",          "vslot", "permissive",
+                                                   "msitranslate", "seize", "power_mgmt",
+                                                   "rdm_policy",   "name",  "allow"};
 
-std::string known_keys() { return fmt::format("known keys: {}", fmt::join(kKeys, " ")); }
+std::string known_keys() {
+  return fmt::format("known keys: {}", fmt::join(kKeys, " "));
+}
 
 Result<bool> boolean(std::string_view key, std::string_view value) {
   for (std::string_view yes : {"1", "yes", "true", "on"})
@@ -67,7 +69,7 @@ struct Reader {
     return {};
   }
 
-  Result<void> flag(bool AssignOptions::* member, std::string_view key, std::string_view value) {
+  Result<void> flag(bool AssignOptions::*member, std::string_view key, std::string_view value) {
     auto on = boolean(key, value);
     if (!on) return tl::unexpected(on.error());
     spec.options.*member = *on;
@@ -85,7 +87,8 @@ struct Reader {
     spec.options.allow = split(value, '+');
     for (const auto& word : spec.options.allow)
       if (!is_word(word))
-        return fail(ErrorKind::usage, fmt::format("allow=\"{}\": \"{}\" is not a word", value, word),
+        return fail(ErrorKind::usage,
+                    fmt::format("allow=\"{}\": \"{}\" is not a word", value, word),
                     "write allow=no-reset or allow=no-reset+no-iommu");
     return {};
   }

@@ -50,8 +50,8 @@ class SysfsPciBus final : public PciBus {
 
   Result<std::uint32_t> read_config(const Sbdf& sbdf, unsigned offset, unsigned size) override {
     if ((size != 1 && size != 2 && size != 4) || offset % size != 0)
-      return fail(ErrorKind::usage, fmt::format("configuration read of {} bytes at {:#x}", size,
-                                                offset));
+      return fail(ErrorKind::usage,
+                  fmt::format("configuration read of {} bytes at {:#x}", size, offset));
     const auto file = dir(sbdf) / "config";
     const int fd = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
@@ -83,7 +83,8 @@ class SysfsPciBus final : public PciBus {
     } else {
       const auto file = dir(sbdf) / "reset";
       if (!detail::exists(file))
-        return fail(ErrorKind::failed, fmt::format("the kernel knows no way to reset {}", sbdf.str()),
+        return fail(ErrorKind::failed,
+                    fmt::format("the kernel knows no way to reset {}", sbdf.str()),
                     "see `pciassign explain`; allow=no-reset accepts it", "E-NO-RESET");
       auto done = detail::write_text(file, "1");
       if (!done) return tl::unexpected(done.error());

@@ -3,9 +3,15 @@
 
 namespace pciassign::sim {
 
-void Faults::fail_nth(std::size_t n, int error, When when) { faults_[calls_ + n] = {error, when}; }
-void Faults::kill_nth(std::size_t n, When when) { faults_[calls_ + n] = {0, when}; }
-void Faults::clear() { faults_.clear(); }
+void Faults::fail_nth(std::size_t n, int error, When when) {
+  faults_[calls_ + n] = {error, when};
+}
+void Faults::kill_nth(std::size_t n, When when) {
+  faults_[calls_ + n] = {0, when};
+}
+void Faults::clear() {
+  faults_.clear();
+}
 
 std::size_t Faults::enter(const char* name) {
   log_.emplace_back(name);

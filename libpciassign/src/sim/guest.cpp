@@ -10,8 +10,12 @@ namespace {
 
 constexpr std::uint16_t kBusMaster = 0x0004;
 
-std::string back_path(DomId domid) { return fmt::format("/local/domain/0/backend/pci/{}/0", domid); }
-std::string front_path(DomId domid) { return fmt::format("/local/domain/{}/device/pci/0", domid); }
+std::string back_path(DomId domid) {
+  return fmt::format("/local/domain/0/backend/pci/{}/0", domid);
+}
+std::string front_path(DomId domid) {
+  return fmt::format("/local/domain/{}/device/pci/0", domid);
+}
 
 }  // namespace
 
@@ -24,7 +28,9 @@ void Guest::set_state(const std::string& path, int value, DomId who) {
   (void)store_.write_as(who, path + "/state", std::to_string(value));
 }
 
-bool Guest::step() { return step_back() || step_front(); }
+bool Guest::step() {
+  return step_back() || step_front();
+}
 
 bool Guest::export_new() {
   const auto back = back_path(domid_);
@@ -73,7 +79,8 @@ bool Guest::step_back() {
   }
   const int own = state(path), other = state(front_path(domid_));
   if (back == BackMode::fails && own == 1) {
-    store_.put(fmt::format("/local/domain/0/error/backend/pci/{}/0/error", domid_), "22 cannot export");
+    store_.put(fmt::format("/local/domain/0/error/backend/pci/{}/0/error", domid_),
+               "22 cannot export");
     set_state(path, 5, kDom0);
     return true;
   }

@@ -32,7 +32,8 @@ Result<std::uint32_t> PciBus::read_config(const Sbdf& sbdf, unsigned offset, uns
   return faults_.call<Result<std::uint32_t>>("pci.read_config", [&]() -> Result<std::uint32_t> {
     const auto at = all.find(sbdf);
     if (at == all.end()) return absent(sbdf);
-    if (at->second.dead_after_reset && at->second.resets > 0) return size == 2 ? 0xffff : 0xffffffff;
+    if (at->second.dead_after_reset && at->second.resets > 0)
+      return size == 2 ? 0xffff : 0xffffffff;
     if (offset == 0) return at->second.facts.vendor;
     if (offset == 4) return at->second.command;
     return 0;

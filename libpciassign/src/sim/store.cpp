@@ -106,7 +106,8 @@ Result<std::optional<std::string>> Store::read(const std::string& path) {
 }
 
 Result<std::vector<std::string>> Store::list(const std::string& path) {
-  return faults_.call<Result<std::vector<std::string>>>("store.list", [&] { return tree_.list(path); });
+  return faults_.call<Result<std::vector<std::string>>>("store.list",
+                                                        [&] { return tree_.list(path); });
 }
 
 Result<void> Store::write(const std::string& path, const std::string& value) {
@@ -164,7 +165,8 @@ Result<void> Store::transaction(const std::function<Result<void>(StoreView&)>& b
 Result<void> Store::watch(const std::string& path, const std::string& token) {
   return faults_.call<Result<void>>("store.watch", [&]() -> Result<void> {
     const auto [first, last] = watches_.equal_range(path);
-    if (std::any_of(first, last, [&](const auto& entry) { return entry.second == token; })) return {};
+    if (std::any_of(first, last, [&](const auto& entry) { return entry.second == token; }))
+      return {};
     watches_.emplace(path, token);
     queue({path, token});  // a new watch fires at once
     return {};

@@ -20,7 +20,8 @@ std::optional<std::string> Tree::read(const std::string& path) const {
 std::vector<std::string> Tree::list(const std::string& path) const {
   std::vector<std::string> names;
   const auto prefix = path + "/";
-  for (auto at = nodes_.lower_bound(prefix); at != nodes_.end() && at->first.starts_with(prefix); ++at) {
+  for (auto at = nodes_.lower_bound(prefix); at != nodes_.end() && at->first.starts_with(prefix);
+       ++at) {
     const auto name = at->first.substr(prefix.size());
     if (name.find('/') == std::string::npos) names.push_back(name);
   }
@@ -39,7 +40,9 @@ void Tree::write(const std::string& path, const std::string& value) {
   nodes_[path].value = value;
 }
 
-void Tree::mkdir(const std::string& path) { make(path); }
+void Tree::mkdir(const std::string& path) {
+  make(path);
+}
 
 void Tree::remove(const std::string& path) {
   nodes_.erase(path);
@@ -48,7 +51,9 @@ void Tree::remove(const std::string& path) {
   while (at != nodes_.end() && at->first.starts_with(prefix)) at = nodes_.erase(at);
 }
 
-void Tree::set_perms(const std::string& path, const StorePerms& perms) { nodes_[path].perms = perms; }
+void Tree::set_perms(const std::string& path, const StorePerms& perms) {
+  nodes_[path].perms = perms;
+}
 
 bool Tree::may_read(DomId who, const std::string& path) const {
   const auto at = nodes_.find(path);

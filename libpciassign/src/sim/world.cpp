@@ -38,9 +38,13 @@ World::World()
   pci.on_reset = [this](const Sbdf& sbdf) { xen.devices[sbdf].msix_maskall = false; };
 }
 
-World::~World() { store.on_change = nullptr; }
+World::~World() {
+  store.on_change = nullptr;
+}
 
-Ports World::ports() { return {xen, store, pci, *journal_, clock}; }
+Ports World::ports() {
+  return {xen, store, pci, *journal_, clock};
+}
 
 void World::settle() {
   if (settling_) return;  // the loop below sees it
@@ -89,9 +93,11 @@ Device& World::add_device(const Sbdf& sbdf, int gsi, const std::string& driver) 
   facts.driver = driver;
   facts.parent_bus = "pci0000:00";
   const std::uint64_t base = 0xfe000000ULL + sbdf.device * 0x100000ULL + sbdf.function * 0x20000ULL;
-  facts.regions = {{0, base, 0x20000, false, false, false},
-                   {2, 0xc000ULL + sbdf.device * 0x100U + sbdf.function * 0x20U, 0x20, true, false, false},
-                   {3, 0x380000000000ULL + sbdf.device * 0x100000ULL + sbdf.function * 0x4000U, 0x4000, false, true, true}};
+  facts.regions = {
+      {0, base, 0x20000, false, false, false},
+      {2, 0xc000ULL + sbdf.device * 0x100U + sbdf.function * 0x20U, 0x20, true, false, false},
+      {3, 0x380000000000ULL + sbdf.device * 0x100000ULL + sbdf.function * 0x4000U, 0x4000, false,
+       true, true}};
   auto& stored = pci.all[sbdf] = device;
   xen.devices[sbdf] = {};
   return stored.facts;
@@ -115,7 +121,9 @@ PlanReport World::run(Plan plan) {
   Execution execution(std::move(plan), ports());
   while (true) {
     switch (execution.next()) {
-      case Execution::Next::run: execution.perform(); break;
+      case Execution::Next::run:
+        execution.perform();
+        break;
       case Execution::Next::wait: {
         bool any = false;
         while (true) {
@@ -127,7 +135,8 @@ PlanReport World::run(Plan plan) {
         execution.poll();
         break;
       }
-      case Execution::Next::finished: return execution.report();
+      case Execution::Next::finished:
+        return execution.report();
     }
   }
 }

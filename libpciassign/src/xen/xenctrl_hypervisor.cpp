@@ -82,7 +82,8 @@ class XenctrlHypervisor final : public Hypervisor {
   }
 
   Result<void> pause(DomId domid) override {
-    return done(xc_domain_pause(xch_, domid), [&] { return fmt::format("pausing domain {}", domid); });
+    return done(xc_domain_pause(xch_, domid),
+                [&] { return fmt::format("pausing domain {}", domid); });
   }
   Result<void> unpause(DomId domid) override {
     return done(xc_domain_unpause(xch_, domid),
@@ -131,8 +132,8 @@ class XenctrlHypervisor final : public Hypervisor {
   Result<void> ioport_permission(DomId domid, std::uint32_t first, std::uint32_t count,
                                  bool allow) override {
     return done(xc_domain_ioport_permission(xch_, domid, first, count, allow ? 1 : 0), [&] {
-      return fmt::format("Xen, {} domain {} I/O ports {:x}-{:x}", allow ? "granting" : "taking from",
-                         domid, first, first + count - 1);
+      return fmt::format("Xen, {} domain {} I/O ports {:x}-{:x}",
+                         allow ? "granting" : "taking from", domid, first, first + count - 1);
     });
   }
   Result<int> map_gsi(DomId domid, int gsi) override {
@@ -146,9 +147,11 @@ class XenctrlHypervisor final : public Hypervisor {
                 [&] { return fmt::format("Xen, unmapping pirq {} of domain {}", pirq, domid); });
   }
   Result<void> irq_permission(DomId domid, int pirq, bool allow) override {
-    return done(xc_domain_irq_permission(xch_, domid, static_cast<std::uint32_t>(pirq), allow), [&] {
-      return fmt::format("Xen, {} domain {} pirq {}", allow ? "granting" : "taking from", domid, pirq);
-    });
+    return done(xc_domain_irq_permission(xch_, domid, static_cast<std::uint32_t>(pirq), allow),
+                [&] {
+                  return fmt::format("Xen, {} domain {} pirq {}",
+                                     allow ? "granting" : "taking from", domid, pirq);
+                });
   }
 
  private:

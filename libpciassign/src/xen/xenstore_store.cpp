@@ -66,9 +66,9 @@ class View : public StoreView {
     list[0].perms = XS_PERM_NONE;
     list[1].id = perms.reader.value_or(0);
     list[1].perms = XS_PERM_READ;
-    return done(xs_set_permissions(xsh_, transaction_, path.c_str(), list.data(),
-                                   perms.reader ? 2 : 1),
-                "setting the permissions of xenstore ", path);
+    return done(
+        xs_set_permissions(xsh_, transaction_, path.c_str(), list.data(), perms.reader ? 2 : 1),
+        "setting the permissions of xenstore ", path);
   }
 
  private:

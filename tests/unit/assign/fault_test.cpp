@@ -17,6 +17,7 @@ struct Attach {
   AttachMode mode;
   bool beside;  ///< The domain has another device already.
   FrontMode front;
+  bool seize = false;  ///< The devices are taken from a dom0 driver that uses MSI.
 };
 
 struct Detach {
@@ -36,11 +37,35 @@ std::string name_of(const testing::TestParamInfo<T>& info) {
 std::unique_ptr<Scene> scene_for(const Attach& how) {
   auto scene = std::make_unique<Scene>();
   if (how.beside) {
-    { auto r = scene->attach({kSound}); EXPECT_FALSE(r.error) << r.error->message; }
+    {
+      auto r = scene->attach({kSound});
+      EXPECT_FALSE(r.error) << r.error->message;
+    }
   }
   if (how.mode == AttachMode::cold) scene->world.xen.all[kNet].info.paused = true;
   scene->world.guest(kNet).front = how.front;
+  if (how.seize)
+    for (const auto& device : how.devices) {
+      auto& facts = scene->world.pci.all[device].facts;
+      facts.driver = "e1000e";
+      facts.interrupt_is_msi = true;
+    }
   return scene;
+}
+
+PlanReport attach(Scene& scene, const Attach& how) {
+  std::vector<DeviceSpec> specs;
+  for (const auto& device : how.devices) {
+    specs.push_back(Scene::spec(device));
+    specs.back().options.seize = how.seize;
+  }
+  return scene.run(scene.tools.plan_attach(kNet, specs, how.mode));
+}
+
+/// A device that was taken from its driver is back there; one that was on pciback still is.
+void expect_driver(Scene& scene, const Attach& how) {
+  for (const auto& device : how.devices)
+    EXPECT_EQ(scene.world.pci.all[device].facts.driver, how.seize ? "e1000e" : "pciback");
 }
 
 void expect_nothing_left(Scene& scene, const std::vector<Sbdf>& devices, bool beside,
@@ -78,20 +103,21 @@ TEST_P(AttachFaults, AnyCallFailsAndNothingIsLeft) {
   std::size_t total = 0;
   {
     auto scene = scene_for(how);
-    total = calls_of(*scene, [&] { (void)scene->attach(how.devices, how.mode); });
+    total = calls_of(*scene, [&] { (void)attach(*scene, how); });
   }
   ASSERT_GT(total, 20U);
   for (const auto when : {When::before, When::after})
     for (std::size_t n = 1; n <= total; ++n) {
       auto scene = scene_for(how);
       scene->world.faults.fail_nth(n, EIO, when);
-      const auto report = scene->attach(how.devices, how.mode);
+      const auto report = attach(*scene, how);
       SCOPED_TRACE(fmt::format("call {} ({}), {}", n, scene->world.faults.log()[n - 1],
                                report.error ? report.error->message : "success"));
       if (!report.error) continue;  // the failure did not matter
       scene->world.faults.clear();
       if (!report.undo_errors.empty()) scene->reconcile();
       expect_nothing_left(*scene, how.devices, how.beside);
+      expect_driver(*scene, how);
       if (HasFailure()) return;
     }
 }
@@ -101,19 +127,20 @@ TEST_P(AttachFaults, AnyCallFailsAndSoDoesOneOfTheUndo) {
   std::size_t total = 0;
   {
     auto scene = scene_for(how);
-    total = calls_of(*scene, [&] { (void)scene->attach(how.devices, how.mode); });
+    total = calls_of(*scene, [&] { (void)attach(*scene, how); });
   }
   for (std::size_t n = 1; n <= total; ++n)
     for (std::size_t m = 1; m <= 60; m += 7) {
       auto scene = scene_for(how);
       scene->world.faults.fail_nth(n);
       scene->world.faults.fail_nth(n + m);
-      const auto report = scene->attach(how.devices, how.mode);
+      const auto report = attach(*scene, how);
       SCOPED_TRACE(fmt::format("calls {} and {}", n, n + m));
       scene->world.faults.clear();
       if (!report.error) continue;
       scene->reconcile();
       expect_nothing_left(*scene, how.devices, how.beside, true);
+      expect_driver(*scene, how);
       if (HasFailure()) return;
     }
 }
@@ -123,7 +150,7 @@ TEST_P(AttachFaults, KilledAtAnyInstantARestartConverges) {
   std::size_t total = 0;
   {
     auto scene = scene_for(how);
-    total = calls_of(*scene, [&] { (void)scene->attach(how.devices, how.mode); });
+    total = calls_of(*scene, [&] { (void)attach(*scene, how); });
   }
   for (const auto when : {When::before, When::after})
     for (std::size_t n = 1; n <= total; ++n) {
@@ -131,7 +158,7 @@ TEST_P(AttachFaults, KilledAtAnyInstantARestartConverges) {
       scene->world.faults.kill_nth(n, when);
       bool killed = false;
       try {
-        (void)scene->attach(how.devices, how.mode);
+        (void)attach(*scene, how);
       } catch (const sim::Killed&) {
         killed = true;
       }
@@ -149,6 +176,7 @@ TEST_P(AttachFaults, KilledAtAnyInstantARestartConverges) {
         }
       }
       if (undone.size() == how.devices.size() && !how.beside) {
+        expect_driver(*scene, how);
         EXPECT_EQ(scene->leftovers(how.devices), "");
       }
       for (const auto& device : undone) EXPECT_NE(scene->world.xen.devices[device].owner, kNet);
@@ -159,21 +187,26 @@ TEST_P(AttachFaults, KilledAtAnyInstantARestartConverges) {
 
 INSTANTIATE_TEST_SUITE_P(
     Kinds, AttachFaults,
-    testing::Values(Attach{"hot", {kNic}, AttachMode::hot, false, FrontMode::responsive},
-                    Attach{"hot_two", {kNic, kDisk}, AttachMode::hot, false, FrontMode::responsive},
-                    Attach{"hot_beside", {kNic}, AttachMode::hot, true, FrontMode::responsive},
-                    Attach{"hot_beside_silent", {kNic}, AttachMode::hot, true, FrontMode::goes_silent},
-                    Attach{"hot_silent", {kNic}, AttachMode::hot, false, FrontMode::silent},
-                    Attach{"hot_dies", {kNic, kDisk}, AttachMode::hot, false, FrontMode::dies_connecting},
-                    Attach{"cold", {kNic}, AttachMode::cold, false, FrontMode::responsive},
-                    Attach{"cold_two", {kNic, kDisk}, AttachMode::cold, false, FrontMode::responsive}),
+    testing::Values(
+        Attach{"hot", {kNic}, AttachMode::hot, false, FrontMode::responsive},
+        Attach{"hot_two", {kNic, kDisk}, AttachMode::hot, false, FrontMode::responsive},
+        Attach{"hot_beside", {kNic}, AttachMode::hot, true, FrontMode::responsive},
+        Attach{"hot_beside_silent", {kNic}, AttachMode::hot, true, FrontMode::goes_silent},
+        Attach{"hot_silent", {kNic}, AttachMode::hot, false, FrontMode::silent},
+        Attach{"hot_dies", {kNic, kDisk}, AttachMode::hot, false, FrontMode::dies_connecting},
+        Attach{"cold", {kNic}, AttachMode::cold, false, FrontMode::responsive},
+        Attach{"hot_seized", {kNic, kDisk}, AttachMode::hot, false, FrontMode::responsive, true},
+        Attach{"cold_two", {kNic, kDisk}, AttachMode::cold, false, FrontMode::responsive}),
     name_of<Attach>);
 
 std::unique_ptr<Scene> scene_for(const Detach& how) {
   auto scene = std::make_unique<Scene>();
   auto devices = how.devices;
   if (how.beside) devices.push_back(kSound);
-  { auto r = scene->attach(devices); EXPECT_FALSE(r.error) << r.error->message << r.error->hint; }
+  {
+    auto r = scene->attach(devices);
+    EXPECT_FALSE(r.error) << r.error->message << r.error->hint;
+  }
   scene->world.guest(kNet).front = how.front;
   if (how.dead) scene->world.crash(kNet);
   return scene;
@@ -273,7 +306,8 @@ INSTANTIATE_TEST_SUITE_P(
                     Detach{"orderly_beside", {kNic}, FrontMode::responsive, false, true},
                     Detach{"silent", {kNic}, FrontMode::goes_silent, false, false},
                     Detach{"silent_beside", {kNic}, FrontMode::goes_silent, false, true},
-                    Detach{"dies_when_told", {kNic, kDisk}, FrontMode::dies_when_told, false, false},
+                    Detach{
+                        "dies_when_told", {kNic, kDisk}, FrontMode::dies_when_told, false, false},
                     Detach{"dead", {kNic, kDisk}, FrontMode::responsive, true, false}),
     name_of<Detach>);
 

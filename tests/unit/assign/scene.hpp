@@ -81,14 +81,16 @@ struct Scene {
     }
     for (const auto& device : devices) {
       const auto owner = world.xen.devices[device].owner;
-      if (owner != kDomIo && owner != kDom0) left += fmt::format("{} owned by {}; ", device.str(), owner);
+      if (owner != kDomIo && owner != kDom0)
+        left += fmt::format("{} owned by {}; ", device.str(), owner);
       if ((world.pci.all[device].command & 4) != 0) left += device.str() + " bus master on; ";
       if (*world.records().find(device)) left += device.str() + " in the journal; ";
       if (world.store.tree().has("/libxl/pci/" + device.libxl_key()))
         left += device.str() + " marked; ";
       for (auto& [path, value] : world.store.tree().dump())
         if (value == device.str()) left += path + "; ";
-      if (world.guest(domid).exported().contains(device)) left += device.str() + " still exported; ";
+      if (world.guest(domid).exported().contains(device))
+        left += device.str() + " still exported; ";
     }
     return left;
   }

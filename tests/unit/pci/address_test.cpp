@@ -29,13 +29,14 @@ TEST(Address, WhatIsWrongIsAUsageErrorThatSaysWhy) {
     const char *text, *says;
   };
   for (const auto& row :
-       {Row{"", "not a PCI address"}, Row{"eth0", "not a PCI address"}, Row{"03:00", "not a PCI address"},
-        Row{"3.0", "not a PCI address"}, Row{"03:20.0", "device 20 is out of range, 1f"},
+       {Row{"", "not a PCI address"}, Row{"eth0", "not a PCI address"},
+        Row{"03:00", "not a PCI address"}, Row{"3.0", "not a PCI address"},
+        Row{"03:20.0", "device 20 is out of range, 1f"},
         Row{"03:00.8", "function 8 is out of range, 7"}, Row{"100:00.0", "bus \"100\""},
         Row{"10000:00:00.0", "segment \"10000\""}, Row{"0:0:0:0.0", "bus \"0:0\""},
         Row{"03:0g.0", "device \"0g\""}, Row{"03:00.", "function \"\""}, Row{":00.0", "bus \"\""},
-        Row{"03:00.*", "one function"}, Row{" 03:00.0", "bus \" 03\""}, Row{"03:-1.0", "device \"-1\""},
-        Row{"03:00.0 ", "function \"0 \""}}) {
+        Row{"03:00.*", "one function"}, Row{" 03:00.0", "bus \" 03\""},
+        Row{"03:-1.0", "device \"-1\""}, Row{"03:00.0 ", "function \"0 \""}}) {
     auto sbdf = Sbdf::parse(row.text);
     ASSERT_FALSE(sbdf) << row.text;
     EXPECT_EQ(sbdf.error().kind, ErrorKind::usage);

@@ -34,15 +34,21 @@ TEST(Spec, WhatIsWrongIsAUsageErrorThatSaysWhy) {
     const char *text, *says;
   };
   for (const auto& row :
-       {Row{"", "not a PCI address"}, Row{"03:00.0,", "empty part"},
+       {Row{"", "not a PCI address"},
+        Row{"03:00.0,", "empty part"},
         Row{"03:00.0,colour=red", "unknown key \"colour\""},
         Row{"03:00.0,permissive=maybe", "neither yes nor no"},
         Row{"03:00.0,permissive=1,permissive=1", "\"permissive\" is given twice"},
-        Row{"03:00.0@4,vslot=5", "\"vslot\" is given twice"}, Row{"03:00.0@20", "virtual slot \"20\""},
-        Row{"03:00.0,bdf=04:00.0", "\"bdf\" is given twice"}, Row{"03:00.0,name=x", "both"},
-        Row{"permissive=1", "names no device"}, Row{"name=", "not a device name"},
-        Row{"03:00.0,rdm_policy=loose", "rdm_policy=\"loose\""}, Row{"03:00.0,seize", "key=value"},
-        Row{"03:00.0,allow=No Reset", "is not a word"}, Row{"03,20,0", "up to ffff, ff, 1f"},
+        Row{"03:00.0@4,vslot=5", "\"vslot\" is given twice"},
+        Row{"03:00.0@20", "virtual slot \"20\""},
+        Row{"03:00.0,bdf=04:00.0", "\"bdf\" is given twice"},
+        Row{"03:00.0,name=x", "both"},
+        Row{"permissive=1", "names no device"},
+        Row{"name=", "not a device name"},
+        Row{"03:00.0,rdm_policy=loose", "rdm_policy=\"loose\""},
+        Row{"03:00.0,seize", "key=value"},
+        Row{"03:00.0,allow=No Reset", "is not a word"},
+        Row{"03,20,0", "up to ffff, ff, 1f"},
         Row{"(device (pci))", "not the form"},
         Row{"(device (pci (dev (bus 3) (slot 0))))", "\"func\" is missing"},
         Row{"(device (pci (dev (bus 3) (slot 0) (func 0)))", "brackets"},
@@ -89,7 +95,8 @@ TEST(Spec, PrintingAndReadingAreInverse) {
 TEST(Spec, NoTextCrashesTheReader) {
   EXPECT_TRUE(rc::check([](const std::string& text) { (void)DeviceSpec::parse(text); }));
   EXPECT_TRUE(rc::check([] {
-    const auto text = *rc::gen::container<std::string>(rc::gen::elementOf(std::string("0:.,=@(*) fbdx")));
+    const auto text =
+        *rc::gen::container<std::string>(rc::gen::elementOf(std::string("0:.,=@(*) fbdx")));
     (void)DeviceSpec::parse(text);
   }));
 }

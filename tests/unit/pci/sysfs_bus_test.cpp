@@ -17,7 +17,8 @@ constexpr const char* kResource =
 
 struct SysfsBus : testing::Test {
   Tree tree;
-  fs::path nic = tree.device("pci0000:00/0000:00:1c.0/0000:02:00.0", "0x8086", "0x10d3", config_82574());
+  fs::path nic =
+      tree.device("pci0000:00/0000:00:1c.0/0000:02:00.0", "0x8086", "0x10d3", config_82574());
   std::unique_ptr<PciBus> bus = make_sysfs_pci_bus(tree.sys().string());
   Sbdf sbdf{0, 2, 0, 0};
 
@@ -99,18 +100,21 @@ TEST_F(SysfsBus, SwapIsInUse) {
   const auto disk = nic / "nvme/nvme0/nvme0n1";
   tree.file(disk / "dev", "259:0\n");
   tree.link(tree.sys() / "class/block/nvme0n1", disk);
-  tree.file(tree.proc() / "swaps", "Filename Type Size Used Priority\n/dev/nvme0n1 partition 1 0 -2\n");
+  tree.file(tree.proc() / "swaps",
+            "Filename Type Size Used Priority\n/dev/nvme0n1 partition 1 0 -2\n");
   EXPECT_THAT(bus->device(sbdf)->in_use, ElementsAre("swap on /dev/nvme0n1"));
 }
 
 TEST_F(SysfsBus, TheDefaultRouteIsInUseAlsoThroughABridge) {
   tree.file(nic / "net/eth0/ifindex", "2");
   tree.link(tree.sys() / "class/net/eth0", nic / "net/eth0");
-  const std::string head = "Iface Destination Gateway Flags RefCnt Use Metric Mask MTU Window IRTT\n";
+  const std::string head =
+      "Iface Destination Gateway Flags RefCnt Use Metric Mask MTU Window IRTT\n";
   tree.file(tree.proc() / "net/route", head + "eth0 00000000 0202000A 0003 0 0 0 00000000 0 0 0\n" +
                                            "eth0 0002000A 00000000 0001 0 0 0 00FFFFFF 0 0 0\n");
   EXPECT_THAT(bus->device(sbdf)->in_use, ElementsAre("default route through eth0"));
-  tree.file(tree.proc() / "net/route", head + "xenbr0 00000000 0202000A 0003 0 0 0 00000000 0 0 0\n");
+  tree.file(tree.proc() / "net/route",
+            head + "xenbr0 00000000 0202000A 0003 0 0 0 00000000 0 0 0\n");
   EXPECT_THAT(bus->device(sbdf)->in_use, IsEmpty());
   tree.link(nic / "net/eth0/master", "../../../../virtual/net/xenbr0");
   EXPECT_THAT(bus->device(sbdf)->in_use, ElementsAre("default route through xenbr0"));

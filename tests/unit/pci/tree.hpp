@@ -84,16 +84,18 @@ inline std::string bytes(const std::string& hex, std::size_t size = 256) {
 /// Intel 82574L: PM at c8, MSI at d0, PCI Express at e0, MSI-X at a0 (lspci -xxx).
 inline std::string config_82574() {
   auto space = bytes(
-      "86 80 d3 10 06 04 10 00 00 00 00 02 10 00 00 00 00 00 84 fe 00 00 80 fe 01 c0 00 00 00 00 88 fe"
-      "00 00 00 00 00 00 00 00 00 00 00 00 86 80 1f a0 00 00 00 00 c8 00 00 00 00 00 00 00 0b 01 00 00");
+      "86 80 d3 10 06 04 10 00 00 00 00 02 10 00 00 00 00 00 84 fe 00 00 80 fe 01 c0 00 00 00 00 "
+      "88 fe"
+      "00 00 00 00 00 00 00 00 00 00 00 00 86 80 1f a0 00 00 00 00 c8 00 00 00 00 00 00 00 0b 01 "
+      "00 00");
   const auto at = [&](std::size_t offset, const std::string& hex) {
     const auto part = bytes(hex, hex.size() / 3 + 1);
     space.replace(offset, part.size(), part);
   };
-  at(0xc8, "01 d0 23 c8 08 20 00 0d");          // PM, No_Soft_Reset set
-  at(0xd0, "05 e0 80 00 00 00 00 00");          // MSI, off
+  at(0xc8, "01 d0 23 c8 08 20 00 0d");              // PM, No_Soft_Reset set
+  at(0xd0, "05 e0 80 00 00 00 00 00");              // MSI, off
   at(0xe0, "10 a0 01 00 c0 8c 00 10 10 28 10 00");  // Express endpoint, FLR
-  at(0xa0, "11 00 04 00 03 00 00 00");          // MSI-X, off
+  at(0xa0, "11 00 04 00 03 00 00 00");              // MSI-X, off
   return space;
 }
 

@@ -7,10 +7,11 @@ namespace pciassign::detail {
 namespace {
 
 TEST(ConsoleRing, SaysWhetherInterruptsAreRemapped) {
-  EXPECT_EQ(interrupt_remapping_from("(XEN) Intel VT-d Interrupt Remapping enabled.\n"
-                                     "(XEN) I/O virtualisation enabled\n(XEN)  - Dom0 mode: Relaxed\n"
-                                     "(XEN) Interrupt remapping enabled\n"),
-            true);
+  EXPECT_EQ(
+      interrupt_remapping_from("(XEN) Intel VT-d Interrupt Remapping enabled.\n"
+                               "(XEN) I/O virtualisation enabled\n(XEN)  - Dom0 mode: Relaxed\n"
+                               "(XEN) Interrupt remapping enabled\n"),
+      true);
   EXPECT_EQ(interrupt_remapping_from("(XEN) Intel VT-d Interrupt Remapping not enabled.\n"
                                      "(XEN) Interrupt remapping disabled\n"),
             false);
@@ -24,7 +25,8 @@ TEST(ConsoleRing, SaysWhetherInterruptsAreRemapped) {
 TEST(ConsoleRing, DoesNotGuessWhenTheMessageWasOverwritten) {
   EXPECT_EQ(interrupt_remapping_from(""), std::nullopt);
   EXPECT_EQ(interrupt_remapping_from("(XEN) d1v0 Unhandled page fault\n"), std::nullopt);
-  EXPECT_EQ(interrupt_remapping_from("(XEN) Intel VT-d Posted Interrupt not enabled.\n"), std::nullopt);
+  EXPECT_EQ(interrupt_remapping_from("(XEN) Intel VT-d Posted Interrupt not enabled.\n"),
+            std::nullopt);
 }
 
 }  // namespace

@@ -13,8 +13,8 @@ namespace pciassign::sim {
 
 enum class FrontMode {
   responsive,
-  silent,        ///< Never connects, never answers.
-  goes_silent,   ///< Connects, then does not answer a reconfiguration.
+  silent,          ///< Never connects, never answers.
+  goes_silent,     ///< Connects, then does not answer a reconfiguration.
   dies_when_told,  ///< Connects; crashes at the first reconfiguration.
   dies_connecting,
 };

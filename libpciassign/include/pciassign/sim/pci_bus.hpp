@@ -15,7 +15,7 @@ struct BusDevice {
   Device facts;
   std::uint16_t command = 0;
   bool reset_fails = false;
-  bool dead_after_reset = false;    ///< Reads all ones afterwards.
+  bool dead_after_reset = false;  ///< Reads all ones afterwards.
   bool bus_master_sticks = false;
   bool permissive = false;
   int resets = 0;

@@ -38,8 +38,7 @@ class World {
   [[nodiscard]] Journal& records() { return *records_; }
 
   /// A PV domain that can have devices, with its xenstore home as xl makes it.
-  Guest& add_domain(DomId domid, const std::string& name,
-                    FrontMode front = FrontMode::responsive);
+  Guest& add_domain(DomId domid, const std::string& name, FrontMode front = FrontMode::responsive);
   [[nodiscard]] Guest& guest(DomId domid) { return *guests_.at(domid); }
   /// An endpoint on pciback: two memory BARs (one of 64 bits), I/O ports, INTA on `gsi`, flr.
   Device& add_device(const Sbdf& sbdf, int gsi, const std::string& driver = "pciback");

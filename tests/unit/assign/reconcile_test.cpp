@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <gtest/gtest.h>
+
+#include "assign/scene.hpp"
+
+namespace pciassign::test {
+namespace {
+
+TEST(Reconcile, AHealthyAttachmentIsLeftAlone) {
+  Scene scene;
+  ASSERT_FALSE(scene.attach({kNic, kDisk}).error);
+  auto plans = scene.tools.reconcile({});
+  ASSERT_TRUE(plans);
+  EXPECT_TRUE(plans->empty());
+}
+
+TEST(Reconcile, ACrashedDomainIsCleanedUpNodesFirst) {
+  Scene scene;
+  ASSERT_FALSE(scene.attach({kNic, kDisk}).error);
+  scene.world.crash(kNet);
+  auto plans = scene.tools.reconcile({});
+  ASSERT_TRUE(plans);
+  ASSERT_EQ(plans->size(), 1U);
+  const auto& plan = plans->front();
+  EXPECT_EQ(plan.kind, PlanKind::cleanup);
+  // xl destroy waits ten seconds for each device that it still finds listed.
+  EXPECT_EQ(plan.steps[2].id, "withdraw");
+  const auto start = scene.world.clock.now();
+  EXPECT_FALSE(scene.world.run(plan).error);
+  EXPECT_EQ(scene.world.clock.now(), start);
+  EXPECT_EQ(scene.leftovers({kNic, kDisk}), "");
+  EXPECT_EQ(scene.world.xen.devices[kNic].owner, kDomIo);
+}
+
+TEST(Reconcile, ADestroyedDomainsDevicesAreReusable) {
+  Scene scene;
+  ASSERT_FALSE(scene.attach({kNic}).error);
+  scene.world.destroy(kNet);
+  scene.reconcile();
+  EXPECT_EQ(scene.leftovers({kNic}), "");
+  EXPECT_FALSE(scene.attach({kNic}, AttachMode::hot, kOther).error);
+  EXPECT_EQ(scene.wrong_rights({kNic}, kOther), "");
+}
+
+TEST(Reconcile, AReusedDomidKeepsItsRightsAndNodes) {
+  Scene scene;
+  ASSERT_FALSE(scene.attach({kNic}).error);
+  scene.world.destroy(kNet);
+  scene.world.add_domain(kNet, "another");
+  auto& rights = scene.world.xen.all[kNet].frames;
+  rights = {0xfe400};
+  scene.world.store.put("/local/domain/0/backend/pci/3/0/num_devs", "1");
+  scene.world.store.put("/local/domain/0/backend/pci/3/0/dev-0", "0000:00:06.0");
+  scene.reconcile();
+  EXPECT_EQ(rights, (std::set<std::uint64_t>{0xfe400}));
+  EXPECT_EQ(scene.world.store.tree().read("/local/domain/0/backend/pci/3/0/num_devs"), "1");
+  EXPECT_FALSE(*scene.world.records().find(kNic));
+}
+
+TEST(Reconcile, WhatXlDetachedIsForgotten) {
+  Scene scene;
+  ASSERT_FALSE(scene.attach({kNic}).error);
+  scene.world.store.drop("/local/domain/0/backend/pci/3");
+  scene.world.store.drop("/local/domain/3/device/pci");
+  scene.world.store.drop("/libxl/pci/0000-00-04-0/domid");
+  scene.reconcile();
+  EXPECT_EQ(scene.leftovers({kNic}), "");
+}
+
+TEST(Reconcile, WhatXlGaveToAnotherDomainIsNotTouched) {
+  Scene scene;
+  ASSERT_FALSE(scene.attach({kNic}).error);
+  scene.world.store.drop("/local/domain/0/backend/pci/3");
+  scene.world.store.put("/libxl/pci/0000-00-04-0/domid", "4");
+  scene.world.xen.devices[kNic].owner = kOther;
+  const int resets = scene.world.pci.all[kNic].resets;
+  scene.reconcile();
+  EXPECT_EQ(scene.world.pci.all[kNic].resets, resets);
+  EXPECT_EQ(scene.world.xen.devices[kNic].owner, kOther);
+  EXPECT_EQ(scene.world.store.tree().read("/libxl/pci/0000-00-04-0/domid"), "4");
+  EXPECT_FALSE(scene.world.xen.all[kNet].has_rights());
+  EXPECT_FALSE(*scene.world.records().find(kNic));
+}
+
+TEST(Reconcile, BusyDevicesAreLeftAlone) {
+  Scene scene;
+  ASSERT_FALSE(scene.attach({kNic, kDisk}).error);
+  scene.world.crash(kNet);
+  auto plans = scene.tools.reconcile({kNic});
+  ASSERT_TRUE(plans);
+  ASSERT_EQ(plans->size(), 1U);
+  EXPECT_EQ(plans->front().devices, std::vector<Sbdf>{kDisk});
+}
+
+TEST(Reconcile, ASeizedDeviceOfAnInterruptedAttachGoesHome) {
+  Scene scene;
+  scene.world.pci.all[kNic].facts.driver = "e1000e";
+  auto spec = Scene::spec(kNic);
+  spec.options.seize = true;
+  auto plan = scene.tools.plan_attach(kNet, {spec}, AttachMode::hot);
+  ASSERT_TRUE(plan);
+  Execution execution(std::move(*plan), scene.world.ports());
+  while (execution.current().id != "publish") execution.perform();
+  scene.reconcile();  // the process that ran it is gone
+  EXPECT_EQ(scene.leftovers({kNic}), "");
+  EXPECT_EQ(scene.world.pci.all[kNic].facts.driver, "e1000e");
+  EXPECT_EQ(scene.world.xen.devices[kNic].owner, kDom0);
+}
+
+TEST(Reconcile, AnUnpluggedDeviceIsForgotten) {
+  Scene scene;
+  ASSERT_FALSE(scene.attach({kNic}).error);
+  scene.world.pci.all.erase(kNic);
+  scene.world.xen.devices.erase(kNic);
+  scene.world.crash(kNet);
+  scene.reconcile();
+  EXPECT_FALSE(*scene.world.records().find(kNic));
+  EXPECT_FALSE(scene.world.xen.all[kNet].has_rights());
+}
+
+}  // namespace
+}  // namespace pciassign::test
