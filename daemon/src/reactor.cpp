@@ -92,15 +92,8 @@ Reactor::~Reactor() {
   if (impl_->worker) impl_->worker->join();
 }
 
-void Reactor::run() {
-  impl_->io.restart();
-  impl_->io.run();
-}
-
-void Reactor::run_for(std::chrono::milliseconds limit) {
-  impl_->io.restart();
-  impl_->io.run_for(limit);
-}
+// Without restart(): a stop() that came first must not be lost.
+void Reactor::run() { impl_->io.run(); }
 
 void Reactor::stop() { impl_->io.stop(); }
 

@@ -20,10 +20,8 @@ class Reactor {
   Reactor(const Reactor&) = delete;
   Reactor& operator=(const Reactor&) = delete;
 
-  /// Runs until stop(), or until nothing is left to wait for.
+  /// Runs, once, until stop(), or until nothing is left to wait for.
   void run();
-  /// Runs for at most this long; for tests.
-  void run_for(std::chrono::milliseconds limit);
   void stop();
 
   /// Runs `task` from the loop, later. May be called from any thread.

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// `create` with a stand-in for xl that asks the test to do to the simulated machine what xl does.
+#include <sys/stat.h>
+
+#include <fstream>
+
+#include "fixture.hpp"
+
+namespace pciassign::test {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+class Create : public DaemonTest {
+ protected:
+  Create() {
+    xl = directory / "xl";
+    const std::string ask = directory / "ask", answer = directory / "answer";
+    ::mkfifo(ask.c_str(), 0600);
+    ::mkfifo(answer.c_str(), 0600);
+    std::ofstream(xl) << "#!/bin/sh\n"
+                      << "[ \"$1\" = create ] && cp \"$3\" " << (directory / "copy") << "\n"
+                      << "echo \"$*\" > " << ask << "\nread status words < " << answer
+                      << "\necho \"$words\"\nexit $status\n";
+    ::chmod(xl.c_str(), 0755);
+    server_ = std::thread([this, ask, answer] {
+      for (;;) {
+        std::string words;
+        std::getline(std::ifstream(ask), words);
+        if (words == "end") return;
+        calls.push_back(words.substr(0, words.find(' ', words.find(' ') + 1)));
+        const std::string said = serve(words);
+        std::ofstream(answer) << said << '\n';
+      }
+    });
+  }
+  ~Create() override {
+    std::ofstream(directory / "ask") << "end\n";
+    server_.join();
+  }
+
+  std::string serve(const std::string& words) {
+    if (words.starts_with("create")) {
+      if (!xl_fails.empty()) return "1 libxl: error: " + xl_fails;
+      on_loop([&] {
+        world.add_domain(7, "net");
+        world.xen.all[7].pause_count = 1;
+        world.xen.all[7].info.paused = true;
+        world.xen.all[7].passthrough = passthrough;
+        return 0;
+      });
+    } else if (words.starts_with("destroy")) {
+      on_loop([&] {
+        world.destroy(7);
+        return 0;
+      });
+    }
+    return "0";
+  }
+  std::string write_cfg(const std::string& text) {
+    const std::string file = directory / "net.cfg";
+    std::ofstream(file) << text;
+    return file;
+  }
+  static std::string read(const std::filesystem::path& file) {
+    std::ifstream in(file);
+    return {std::istreambuf_iterator<char>(in), {}};
+  }
+  bool nothing_left() {
+    return eventually([&] { return world.records().all()->empty() && !world.xen.all.contains(7); });
+  }
+
+  std::vector<std::string> calls;
+  std::string xl_fails;
+  bool passthrough = true;
+
+ private:
+  std::thread server_;
+};
+
+constexpr auto kCfg = "name = 'net'\npci = [ '00:04.0',\n  '00:05.0' ]\n";
+
+TEST_F(Create, makes_the_domain_paused_attaches_and_lets_it_run) {
+  start();
+  const Ran ran = pciassign({"create", write_cfg(kCfg)});
+  ASSERT_EQ(ran.status, 0) << ran.err;
+  EXPECT_THAT(calls, ::testing::ElementsAre("create -p"));
+  EXPECT_EQ(on_loop([&] { return world.xen.all[7].pause_count; }), 0);
+  EXPECT_EQ(on_loop([&] { return world.xen.devices[nic].owner; }), 7U);
+  EXPECT_EQ(on_loop([&] { return world.xen.devices[disk].owner; }), 7U);
+  const std::string copy = read(directory / "copy");
+  EXPECT_THAT(copy, HasSubstr("passthrough = \"enabled\""));
+  EXPECT_THAT(copy, HasSubstr("e820_host = 1"));
+  EXPECT_THAT(copy, HasSubstr("pci = []"));
+  EXPECT_THAT(ran.out, HasSubstr("undo: xl destroy net"));
+}
+
+TEST_F(Create, leaves_it_paused_when_asked_to) {
+  start();
+  const Ran ran = pciassign({"create", write_cfg(kCfg), "--no-unpause"});
+  ASSERT_EQ(ran.status, 0) << ran.err;
+  EXPECT_EQ(on_loop([&] { return world.xen.all[7].pause_count; }), 1);
+}
+
+TEST_F(Create, tells_a_refusal_before_xl_is_run) {
+  world.xen.host_info.iommu = false;
+  start();
+  const Ran ran = pciassign({"create", write_cfg(kCfg)});
+  EXPECT_EQ(ran.status, 4);
+  EXPECT_THAT(ran.err, HasSubstr("E-NO-IOMMU"));
+  EXPECT_TRUE(calls.empty());
+}
+
+TEST_F(Create, says_what_xl_said) {
+  xl_fails = "out of memory";
+  start();
+  const Ran ran = pciassign({"create", write_cfg(kCfg)});
+  EXPECT_EQ(ran.status, 1);
+  EXPECT_THAT(ran.err, HasSubstr("out of memory"));
+  EXPECT_THAT(ran.err, Not(HasSubstr("destroyed")));
+}
+
+TEST_F(Create, destroys_what_it_made_when_the_devices_cannot_be_attached) {
+  passthrough = false;
+  start();
+  const Ran ran = pciassign({"create", write_cfg(kCfg)});
+  EXPECT_NE(ran.status, 0);
+  EXPECT_THAT(ran.err, HasSubstr("destroyed again"));
+  EXPECT_THAT(calls, ::testing::ElementsAre("create -p", "destroy 7"));
+  EXPECT_TRUE(nothing_left());
+}
+
+TEST_F(Create, does_not_touch_a_domain_that_exists) {
+  world.add_domain(3, "net");
+  start();
+  const Ran ran = pciassign({"create", write_cfg(kCfg)});
+  EXPECT_EQ(ran.status, 4);
+  EXPECT_THAT(ran.err, HasSubstr("exists"));
+  EXPECT_TRUE(calls.empty());
+}
+
+TEST_F(Create, a_restart_by_xl_gets_the_devices_again) {
+  start();
+  ASSERT_EQ(pciassign({"create", write_cfg(kCfg)}).status, 0);
+  on_loop([&] {
+    const auto uuid = world.xen.all[7].info.uuid;
+    world.crash(7);
+    world.destroy(7);
+    world.add_domain(8, "net");
+    world.xen.all[8].info.uuid = uuid;  // xl keeps it over a restart.
+    world.xen.all[8].pause_count = 1;
+    world.xen.all[8].info.paused = true;
+    return 0;
+  });
+  EXPECT_TRUE(eventually([&] { return world.xen.devices[nic].owner == 8 && world.xen.all[8].pause_count == 1; }));
+}
+
+TEST_F(Create, configured_devices_are_attached_as_well) {
+  start(assigned("net", {"00:05.0"}));
+  const Ran ran = pciassign({"create", write_cfg("name='net'\npci=['00:04.0']\n")});
+  ASSERT_EQ(ran.status, 0) << ran.err;
+  EXPECT_EQ(on_loop([&] { return world.xen.devices[disk].owner; }), 7U);
+  EXPECT_EQ(on_loop([&] { return world.xen.all[7].pause_count; }), 0);
+}
+
+TEST_F(Create, errors_of_the_file_are_told_with_their_place) {
+  start();
+  const Ran ran = pciassign({"create", write_cfg("name='net'\npci=['zz']\n")});
+  EXPECT_EQ(ran.status, 2);
+  EXPECT_THAT(ran.err, HasSubstr("net.cfg"));
+  EXPECT_EQ(pciassign({"create", "/does/not/exist"}).status, 3);
+}
+
+}  // namespace
+}  // namespace pciassign::test

@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What the daemon does by itself: new domains, dead domains, its own end.
+#include <fstream>
+
+#include "fixture.hpp"
+
+namespace pciassign::test {
+namespace {
+
+using ::testing::HasSubstr;
+
+class Introduced : public DaemonTest {
+ protected:
+  /// As xl makes it: paused by its creation until xl unpauses last.
+  void introduce(DomId domid, const std::string& name, int pauses = 1) {
+    on_loop([&] {
+      world.add_domain(domid, name);
+      world.xen.all[domid].pause_count = pauses;
+      world.xen.all[domid].info.paused = pauses > 0;
+      return 0;
+    });
+  }
+  int pauses(DomId domid) {
+    return on_loop([&] { return world.xen.all[domid].pause_count; });
+  }
+  bool attached(const Sbdf& device, DomId domid) {
+    return eventually([&] {
+      const auto record = world.records().find(device);
+      return record && *record && (*record)->domid == domid && (*record)->phase == Phase::attached;
+    });
+  }
+};
+
+TEST_F(Introduced, a_configured_domain_has_its_devices_before_it_runs) {
+  start(assigned("net", {"00:04.0", "00:05.0"}));
+  introduce(3, "net");
+  ASSERT_TRUE(attached(nic, 3));
+  ASSERT_TRUE(attached(disk, 3));
+  EXPECT_TRUE(eventually([&] { return logged("domain-ready"); }));
+  EXPECT_EQ(pauses(3), 1) << "the toolstack's own pause is left, ours is gone";
+  EXPECT_TRUE(on_loop([&] { return world.xen.all[3].has_rights(); }));
+  EXPECT_TRUE(std::filesystem::is_empty(config.paths.state / "paused"));
+}
+
+TEST_F(Introduced, a_domain_without_configuration_is_left_alone) {
+  start(assigned("net", {"00:04.0"}));
+  introduce(3, "other");
+  EXPECT_EQ(pciassign({"status"}).status, 0);
+  EXPECT_EQ(pauses(3), 1);
+  EXPECT_FALSE(logged("domain-paused"));
+}
+
+TEST_F(Introduced, a_name_that_comes_later_is_waited_for) {
+  start(assigned("net", {"00:04.0"}));
+  on_loop([&] {
+    world.add_domain(3, "net");
+    world.xen.all[3].pause_count = 1;
+    world.xen.all[3].info.paused = true;
+    world.store.tree().remove("/local/domain/3/name");
+    return 0;
+  });
+  EXPECT_EQ(pciassign({"status"}).status, 0);
+  EXPECT_FALSE(logged("domain-paused"));
+  on_loop([&] {
+    world.store.put("/local/domain/3/name", "net");
+    return 0;
+  });
+  EXPECT_TRUE(attached(nic, 3));
+}
+
+TEST_F(Introduced, a_failure_keeps_the_domain_paused) {
+  world.xen.host_info.iommu = false;
+  start(assigned("net", {"00:04.0"}));
+  introduce(3, "net");
+  ASSERT_TRUE(eventually([&] { return logged("attach-failed"); }));
+  EXPECT_EQ(pauses(3), 2);
+  EXPECT_FALSE(on_loop([&] { return world.xen.all[3].has_rights(); }));
+}
+
+TEST_F(Introduced, a_failure_starts_the_domain_where_that_is_configured) {
+  world.xen.host_info.iommu = false;
+  start(assigned("net", {"00:04.0"}, config::OnFailure::start));
+  introduce(3, "net");
+  ASSERT_TRUE(eventually([&] { return logged("attach-failed"); }));
+  EXPECT_TRUE(eventually([&] { return world.xen.all[3].pause_count == 1; }));
+}
+
+TEST_F(Introduced, a_domain_that_runs_already_gets_its_devices_hot) {
+  introduce(3, "net", 0);
+  start(assigned("net", {"00:04.0"}));
+  EXPECT_TRUE(attached(nic, 3));
+  EXPECT_TRUE(logged("domain-runs-already"));
+  EXPECT_EQ(pauses(3), 0);
+}
+
+TEST_F(Introduced, the_successor_of_a_crashed_domain_gets_the_devices) {
+  start(assigned("net", {"00:04.0"}));
+  introduce(3, "net");
+  ASSERT_TRUE(attached(nic, 3));
+  on_loop([&] {
+    world.crash(3);
+    world.destroy(3);
+    return 0;
+  });
+  introduce(4, "net");
+  EXPECT_TRUE(attached(nic, 4));
+  EXPECT_TRUE(eventually([&] { return world.xen.all[4].pause_count == 1; }));
+}
+
+TEST_F(Introduced, a_restarted_daemon_lets_go_what_its_predecessor_paused) {
+  start(assigned("net", {"00:04.0"}));
+  introduce(3, "net");
+  ASSERT_TRUE(attached(nic, 3));
+  ASSERT_TRUE(eventually([&] { return logged("domain-ready"); }));
+  kill();
+  // As if it had died between the attachment and the unpause.
+  std::filesystem::create_directories(config.paths.state / "paused");
+  std::ofstream(config.paths.state / "paused" / "3") << world.xen.all[3].info.uuid_str() << '\n';
+  world.xen.all[3].pause_count = 2;
+  start(assigned("net", {"00:04.0"}));
+  EXPECT_TRUE(eventually([&] { return world.xen.all[3].pause_count == 1; }));
+  EXPECT_TRUE(std::filesystem::is_empty(config.paths.state / "paused"));
+}
+
+class Dead : public Introduced {
+ protected:
+  void attach_nic() {
+    introduce(3, "net", 0);
+    start();
+    const Ran ran = pciassign({"attach", "net", "00:04.0"});
+    ASSERT_EQ(ran.status, 0) << ran.err;
+  }
+  bool nothing_left() {
+    return eventually([&] {
+      const auto all = world.records().all();
+      return all && all->empty() && world.xen.devices[nic].owner == kDomIo;
+    });
+  }
+};
+
+TEST_F(Dead, a_crashed_domain_gives_its_devices_back_without_being_waited_for) {
+  attach_nic();
+  on_loop([&] {
+    world.crash(3);
+    return 0;
+  });
+  EXPECT_TRUE(nothing_left());
+  EXPECT_FALSE(on_loop([&] { return world.xen.all[3].has_rights(); }));
+}
+
+TEST_F(Dead, a_destroyed_domain_leaves_nothing) {
+  attach_nic();
+  on_loop([&] {
+    world.destroy(3);
+    return 0;
+  });
+  EXPECT_TRUE(nothing_left());
+}
+
+TEST_F(Dead, a_domain_that_died_while_no_daemon_ran_is_cleaned_up_at_the_start) {
+  attach_nic();
+  stop();
+  world.destroy(3);
+  start();
+  EXPECT_TRUE(nothing_left());
+}
+
+TEST_F(Dead, a_cleanup_that_failed_is_tried_again) {
+  attach_nic();
+  on_loop([&] {
+    world.crash(3);
+    // Every call of the first attempt fails; the retry, a second later, finds a working machine.
+    for (std::size_t i = 1; i < 200; ++i) world.faults.fail_nth(i);
+    return 0;
+  });
+  EXPECT_TRUE(eventually([&] { return logged("retry"); }));
+  on_loop([&] {
+    world.faults.clear();
+    return 0;
+  });
+  EXPECT_TRUE(nothing_left());
+}
+
+class Waiting : public Introduced {
+ protected:
+  /// An attach that waits for a guest that never answers.
+  void begin() {
+    on_loop([&] {
+      world.add_domain(3, "net", sim::FrontMode::silent);
+      world.add_domain(4, "other");
+      return 0;
+    });
+    start();
+    thread = std::thread([this] { ran = pciassign({"attach", "net", "00:04.0"}); });
+    ASSERT_TRUE(eventually([&] { return world.store.tree().has("/local/domain/3/device/pci/0"); }));
+  }
+  ~Waiting() override {
+    if (thread.joinable()) thread.join();
+  }
+  std::thread thread;
+  Ran ran;
+};
+
+TEST_F(Waiting, others_are_told_what_is_running) {
+  begin();
+  const Ran device = pciassign({"attach", "other", "00:04.0"});
+  EXPECT_EQ(device.status, 5);
+  EXPECT_THAT(device.err, HasSubstr("attach 0000:00:04.0 to net"));
+  const Ran domain = pciassign({"attach", "net", "00:05.0"});
+  EXPECT_EQ(domain.status, 5);
+  const Ran neither = pciassign({"attach", "other", "00:05.0"});
+  EXPECT_EQ(neither.status, 0) << neither.err;
+  EXPECT_THAT(pciassign({"status"}).out, HasSubstr("running: attach 0000:00:04.0 to net"));
+  stop();
+}
+
+TEST_F(Waiting, an_end_of_the_daemon_undoes_it) {
+  begin();
+  stop();
+  thread.join();
+  EXPECT_NE(ran.status, 0);
+  EXPECT_FALSE(world.xen.all[3].has_rights());
+  EXPECT_NE(world.xen.devices[nic].owner, 3U);
+  EXPECT_TRUE(world.records().all()->empty());
+}
+
+TEST_F(Introduced, cancel_undoes_a_request_of_the_same_connection) {
+  on_loop([&] {
+    world.add_domain(3, "net", sim::FrontMode::silent);
+    return 0;
+  });
+  start();
+  const auto fd = connect();
+  put(fd, R"({"jsonrpc":"2.0","id":7,"method":"attach","params":{"domain":"net","devices":["00:04.0"]}})" "\n");
+  ASSERT_TRUE(eventually([&] { return world.xen.devices[nic].owner == 3; }));
+  put(fd, R"({"jsonrpc":"2.0","id":8,"method":"cancel","params":{"request":7}})" "\n");
+  std::string line;
+  do {
+    line = get_line(fd);
+  } while (!line.empty() && line.find("\"id\":7") == std::string::npos);
+  EXPECT_THAT(line, HasSubstr("cancelled"));
+  EXPECT_FALSE(on_loop([&] { return world.xen.all[3].has_rights(); }));
+}
+
+}  // namespace
+}  // namespace pciassign::test

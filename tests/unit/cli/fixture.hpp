@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/// \file
+/// A daemon on a simulated machine, serving a real socket from a thread of its own. The machine is
+/// touched only on that thread: see on_loop().
+#pragma once
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <future>
+#include <map>
+#include <mutex>
+#include <sstream>
+#include <thread>
+
+#include "app.hpp"
+#include "core.hpp"
+#include "pciassign/rpc_client.hpp"
+#include "pciassign/sim/world.hpp"
+
+namespace pciassign::test {
+
+/// What a command of the command line left.
+struct Ran {
+  int status = 0;
+  std::string out, err;
+};
+
+class DaemonTest : public ::testing::Test {
+ protected:
+  DaemonTest();
+  ~DaemonTest() override;
+
+  /// Call in the test after the machine was set up.
+  void start(config::Assignments assignments = {});
+  /// Ends the daemon as SIGTERM does; start() may follow.
+  void stop();
+  /// Ends the daemon as kill -9 does, except that nothing is torn.
+  void kill();
+
+  Ran pciassign(std::vector<std::string> words);
+  rpc::Client client();
+  /// A bare connection, for what no client would send.
+  daemon::UniqueFd connect();
+  static void put(const daemon::UniqueFd& fd, const std::string& text);
+  /// Up to the next newline, or what came until the end.
+  static std::string get_line(const daemon::UniqueFd& fd);
+
+  template <class F>
+  auto on_loop(F f) {
+    if (!thread_.joinable()) return f();
+    std::packaged_task<decltype(f())()> task(std::move(f));
+    auto future = task.get_future();
+    reactor_->post([&task] { task(); });
+    return future.get();
+  }
+  /// Waits, for at most a few seconds, until `condition` holds on the loop.
+  template <class F>
+  [[nodiscard]] bool eventually(F condition) {
+    for (int i = 0; i < 500; ++i) {
+      if (on_loop(condition)) return true;
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    return false;
+  }
+  [[nodiscard]] bool logged(std::string_view id);
+
+  const Sbdf nic{0, 0, 4, 0}, disk{0, 0, 5, 0};
+  sim::World world;
+  config::DaemonConfig config;
+  std::filesystem::path directory;
+  std::string xl = "/bin/false";
+
+ private:
+  void run_thread();
+
+  std::unique_ptr<Clock> clock_ = make_steady_clock();
+  std::mutex log_mutex_;
+  std::vector<std::string> log_ids_;
+  daemon::Log log_;
+  std::unique_ptr<daemon::Reactor> reactor_;
+  std::unique_ptr<daemon::Core> core_;
+  std::thread thread_;
+};
+
+/// The entry of a domain as assignments.d would have it.
+config::Assignments assigned(const std::string& domain, const std::vector<std::string>& devices,
+                             config::OnFailure on_failure = config::OnFailure::keep_paused);
+
+}  // namespace pciassign::test
