@@ -6,10 +6,27 @@ extern "C" {
 }
 
 #include <array>
+#include <cstdlib>
 
 namespace pciassign::detail {
+namespace {
 
-Names::Names() : access_(pci_alloc()) {}
+// libpci reports by these. pci_init() would set them to ones that print and exit; it is not called
+// because it opens the bus, and without them the first message is a call to nowhere.
+void quiet(char*, ...) {}
+[[noreturn]] void out_of_memory(char*, ...) {
+  std::abort();
+}
+
+}  // namespace
+
+Names::Names() {
+  auto* access = pci_alloc();
+  access->error = out_of_memory;
+  access->warning = access->debug = quiet;
+  access->id_lookup_mode = 0;  // no cache of names from the network
+  access_.reset(access);
+}
 Names::~Names() = default;
 
 void Names::Deleter::operator()(void* access) const {

@@ -8,6 +8,7 @@ extern "C" {  // xenctrl.h does not say it itself
 
 #include <algorithm>
 #include <array>
+#include <cstdio>
 #include <cstring>
 
 #include "pciassign/hypervisor.hpp"
@@ -36,9 +37,21 @@ DomainInfo convert(const xc_domaininfo_t& raw) {
   return info;
 }
 
+/// libxenctrl prints every error by default; here errors are values, and an ENODEV on the way back
+/// is none at all.
+struct CloseLogger {
+  void operator()(xentoollog_logger* logger) const { xtl_logger_destroy(logger); }
+};
+using Logger = std::unique_ptr<xentoollog_logger, CloseLogger>;
+
+Logger quiet_logger() {
+  return Logger(
+      reinterpret_cast<xentoollog_logger*>(xtl_createlogger_stdiostream(stderr, XTL_CRITICAL, 0)));
+}
+
 class XenctrlHypervisor final : public Hypervisor {
  public:
-  explicit XenctrlHypervisor(xc_interface* xch) : xch_(xch) {}
+  XenctrlHypervisor(xc_interface* xch, Logger logger) : logger_(std::move(logger)), xch_(xch) {}
   ~XenctrlHypervisor() override { xc_interface_close(xch_); }
   XenctrlHypervisor(const XenctrlHypervisor&) = delete;
   XenctrlHypervisor& operator=(const XenctrlHypervisor&) = delete;
@@ -181,6 +194,7 @@ class XenctrlHypervisor final : public Hypervisor {
     return text;
   }
 
+  Logger logger_;  // outlives xch_
   xc_interface* xch_;
   std::optional<bool> remapping_;  // kept: the ring forgets, the machine does not change
 };
@@ -188,11 +202,12 @@ class XenctrlHypervisor final : public Hypervisor {
 }  // namespace
 
 Result<std::unique_ptr<Hypervisor>> open_hypervisor() {
-  xc_interface* xch = xc_interface_open(nullptr, nullptr, 0);
+  auto logger = quiet_logger();
+  xc_interface* xch = xc_interface_open(logger.get(), logger.get(), 0);
   if (xch == nullptr)
     return fail(ErrorKind::unavailable, "Xen does not answer: this is not dom0 of a running Xen",
                 "boot this machine with Xen, and run as root in dom0");
-  return std::make_unique<XenctrlHypervisor>(xch);
+  return std::make_unique<XenctrlHypervisor>(xch, std::move(logger));
 }
 
 }  // namespace pciassign

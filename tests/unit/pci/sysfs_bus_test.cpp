@@ -46,6 +46,13 @@ TEST_F(SysfsBus, ReadsADevice) {
   EXPECT_NE(device->name.find("82574L"), std::string::npos) << device->name;
 }
 
+TEST_F(SysfsBus, ADeviceThatNobodyKnowsHasNoName) {
+  const auto odd = tree.device("pci0000:00/0000:00:07.0", "0xfff0", "0xfff1", config_82574());
+  EXPECT_EQ(bus->device({0, 0, 7, 0})->name, "");
+  tree.file(odd / "vendor", "0x8086\n");
+  EXPECT_EQ(bus->device({0, 0, 7, 0})->name, "Intel Corporation");
+}
+
 TEST_F(SysfsBus, WithoutResetMethodFileTheCapabilitiesTell) {
   EXPECT_THAT(bus->device(sbdf)->reset_methods, ElementsAre("flr"));
   fs::remove(nic / "reset");
