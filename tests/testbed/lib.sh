@@ -130,7 +130,7 @@ in_ranges() {
 
 # device_owner SBDF: the domain that has the device, as Xen says: a number, or IO for quarantine.
 device_owner() {
-	debug_key Q | sed -n "s/^.*$1 - d\([^ ]*\) .*/\1/p" | sed 's/^\[\(.*\)\]$/\1/' | tail -n 1
+	debug_key Q | sed -n -e "s/^.*$1 - d\[\?\([0-9A-Z]*\)\]\?.*/\1/p" -e "s/^.*$1 - DomIO.*/IO/p" | tail -n 1
 }
 
 assert_owner() {
