@@ -21,9 +21,10 @@ int run(const std::vector<std::string>& words, Environment& environment) {
   }
   using Command = int (*)(Environment&, const Options&, Output&);
   static const std::map<std::string, Command, std::less<>> commands{
-      {"list", list_devices},   {"show", show_device}, {"plan", show_plan},   {"status", show_status},
-      {"version", show_version}, {"attach", change},    {"detach", change},    {"reserve", change},
-      {"release", change},      {"create", create},
+      {"list", list_devices},  {"show", show_device},     {"plan", show_plan},
+      {"status", show_status}, {"version", show_version}, {"attach", change},
+      {"detach", change},      {"reserve", change},       {"release", change},
+      {"create", create},
   };
   const Options& options = std::get<Options>(parsed);
   Output output(environment, options);

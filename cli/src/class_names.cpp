@@ -57,8 +57,8 @@ constexpr std::array kClasses{
 
 std::string class_name(std::uint32_t class_code) {
   const auto code = static_cast<std::uint16_t>(class_code >> 8);
-  const auto found =
-      std::find_if(kClasses.begin(), kClasses.end(), [code](const ClassName& entry) { return entry.code == code; });
+  const auto found = std::find_if(kClasses.begin(), kClasses.end(),
+                                  [code](const ClassName& entry) { return entry.code == code; });
   return found == kClasses.end() ? fmt::format("Class {:04x}", code) : found->name;
 }
 

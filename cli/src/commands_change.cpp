@@ -19,8 +19,9 @@ Result<boost::json::object> parameters(const Options& options) {
     });
   }
   return rpc::parse_addresses(options.devices).map([&](const std::vector<Sbdf>& devices) {
-    return options.command == "detach" ? rpc::to_json(rpc::DetachParams{options.domain, options.devices})
-                                       : rpc::to_json(rpc::DeviceParams{devices.front().str()});
+    return options.command == "detach"
+               ? rpc::to_json(rpc::DetachParams{options.domain, options.devices})
+               : rpc::to_json(rpc::DeviceParams{devices.front().str()});
   });
 }
 

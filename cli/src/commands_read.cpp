@@ -29,7 +29,8 @@ int list_devices(Environment& environment, const Options& options, Output& outpu
 
 int show_device(Environment& environment, const Options& options, Output& output) {
   // A malformed address is told before anything is opened.
-  if (const auto address = Sbdf::parse(options.devices.front()); !address) return output.fail(address.error());
+  if (const auto address = Sbdf::parse(options.devices.front()); !address)
+    return output.fail(address.error());
   auto source = Source::open(environment, options, output);
   if (!source) return output.fail(source.error());
   const auto device = source->show(options.devices.front());
@@ -69,7 +70,10 @@ int show_status(Environment&, const Options& options, Output& output) {
 }
 
 int show_version(Environment&, const Options& options, Output& output) {
-  json::object all{{"cli", kVersion}, {"daemon", nullptr}, {"protocol", rpc::kProtocolVersion}, {"xen", nullptr}};
+  json::object all{{"cli", kVersion},
+                   {"daemon", nullptr},
+                   {"protocol", rpc::kProtocolVersion},
+                   {"xen", nullptr}};
   auto client = rpc::Client::connect(options.socket);
   if (client) {
     const auto version = call_as<rpc::VersionResult>(*client, "version", {});
@@ -83,7 +87,8 @@ int show_version(Environment&, const Options& options, Output& output) {
   }
   output.text() << "pciassign   " << kVersion << "\npciassignd  "
                 << (client ? std::string(all["daemon"].as_string()) : "does not answer") << '\n';
-  if (all["xen"].is_string()) output.text() << "Xen         " << std::string(all["xen"].as_string()) << '\n';
+  if (all["xen"].is_string())
+    output.text() << "Xen         " << std::string(all["xen"].as_string()) << '\n';
   return 0;
 }
 

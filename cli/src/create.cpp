@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// create: xl makes the domain, paused and without devices; the daemon attaches them and lets it run.
+// create: xl makes the domain, paused and without devices; the daemon attaches them and lets it
+// run.
 #include <fmt/format.h>
 
 #include <fstream>
@@ -30,8 +31,9 @@ Result<std::string> read_domain_file(const std::string& path) {
 
 Error xl_failed(const std::string& what, const ProgramEnd& end) {
   Error error;
-  error.message = fmt::format("{} failed: {}", what,
-                              end.output.empty() ? fmt::format("exit status {}", end.status) : end.last_words());
+  error.message = fmt::format(
+      "{} failed: {}", what,
+      end.output.empty() ? fmt::format("exit status {}", end.status) : end.last_words());
   error.hint = "without devices, in full: xl -v create -p CFG";
   return error;
 }
@@ -39,23 +41,27 @@ Error xl_failed(const std::string& what, const ProgramEnd& end) {
 /// One creation. Whatever fails after xl began, the domain is destroyed again.
 class Creation {
  public:
-  Creation(Environment& environment, const Options& options, rpc::Client& client, Progress& progress)
+  Creation(Environment& environment, const Options& options, rpc::Client& client,
+           Progress& progress)
       : env_(environment), options_(options), client_(client), progress_(progress) {}
 
   Result<rpc::ChangeResult> run(const std::string& text, const config::XlDomain& domain) {
     std::vector<std::string> devices;
     for (const DeviceSpec& spec : domain.devices) devices.push_back(spec.str());
     // What policy refuses is told before anything is made; and the name is ours from here on.
-    const auto prepared = client_.call("create-prepare", rpc::to_json(rpc::CreatePrepareParams{domain.name, devices}));
+    const auto prepared = client_.call(
+        "create-prepare", rpc::to_json(rpc::CreatePrepareParams{domain.name, devices}));
     if (!prepared) return tl::unexpected<Error>(prepared.error());
 
     if (auto made = make(config::text_for_paused_creation(text, domain)); !made) {
       return undo(domain.name, made.error());
     }
-    const auto found = call_as<rpc::DomainResult>(client_, "domain", rpc::to_json(rpc::DomainParams{domain.name}));
+    const auto found =
+        call_as<rpc::DomainResult>(client_, "domain", rpc::to_json(rpc::DomainParams{domain.name}));
     if (!found) return undo(domain.name, found.error());
     if (env_.interrupted()) {
-      return undo(std::to_string(found->domid), Error{ErrorKind::failed, "E-CANCELLED", "cancelled at your request", {}, 0});
+      return undo(std::to_string(found->domid),
+                  Error{ErrorKind::failed, "E-CANCELLED", "cancelled at your request", {}, 0});
     }
     const rpc::CreateCompleteParams params{found->domid, devices, !options_.no_unpause};
     auto done = call_as<rpc::ChangeResult>(client_, "create-complete", rpc::to_json(params));

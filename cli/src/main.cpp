@@ -36,7 +36,8 @@ class RealToolstack final : public cli::LocalToolstack {
     real->journal_ = std::move(*journal);
     real->pci_ = make_sysfs_pci_bus();
     real->clock_ = make_steady_clock();
-    real->toolstack_.emplace(Ports{*real->xen_, *real->store_, *real->pci_, *real->journal_, *real->clock_});
+    real->toolstack_.emplace(
+        Ports{*real->xen_, *real->store_, *real->pci_, *real->journal_, *real->clock_});
     return real;
   }
   Toolstack& toolstack() override { return *toolstack_; }

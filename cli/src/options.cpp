@@ -11,10 +11,12 @@ namespace {
 
 void add_common(CLI::App* command, Options& options) {
   command->add_flag("--json", options.json, "answer as JSON on stdout");
-  command->add_option("--socket", options.socket, "control socket of pciassignd")->type_name("PATH");
+  command->add_option("--socket", options.socket, "control socket of pciassignd")
+      ->type_name("PATH");
 }
 
-CLI::App* add_command(CLI::App& app, Options& options, const std::string& name, const std::string& words) {
+CLI::App* add_command(CLI::App& app, Options& options, const std::string& name,
+                      const std::string& words) {
   CLI::App* command = app.add_subcommand(name, words);
   add_common(command, options);
   command->callback([&options, name] { options.command = name; });
@@ -22,7 +24,9 @@ CLI::App* add_command(CLI::App& app, Options& options, const std::string& name, 
 }
 
 void add_domain(CLI::App* command, Options& options) {
-  command->add_option("domain", options.domain, "name or number of the domain")->required()->type_name("DOM");
+  command->add_option("domain", options.domain, "name or number of the domain")
+      ->required()
+      ->type_name("DOM");
 }
 
 void add_devices(CLI::App* command, Options& options, const std::string& words) {
@@ -34,7 +38,8 @@ void add_one_device(CLI::App* command, Options& options) {
   command->get_option("device")->expected(1);
 }
 
-constexpr auto kSpecWords = "address, with options: 03:00.0,permissive=1 (see xl-pci-configuration(5))";
+constexpr auto kSpecWords =
+    "address, with options: 03:00.0,permissive=1 (see xl-pci-configuration(5))";
 
 void add_change_flags(CLI::App* command, Options& options) {
   command->add_flag("-v,--verbose", options.verbose, "tell each step");
@@ -88,11 +93,13 @@ std::variant<Options, ParseEnd> parse_words(const std::vector<std::string>& word
   add_domain(detach, options);
   add_devices(detach, options, "addresses");
   add_change_flags(detach, options);
-  CLI::App* create = add_command(app, options, "create", "make a domain that has its devices before it runs");
+  CLI::App* create =
+      add_command(app, options, "create", "make a domain that has its devices before it runs");
   create->add_option("cfg", options.file, "domain file of xl")->required()->type_name("CFG");
   create->add_flag("--no-unpause", options.no_unpause, "leave the domain paused");
   add_change_flags(create, options);
-  CLI::App* reserve = add_command(app, options, "reserve", "take a device from dom0's driver, into quarantine");
+  CLI::App* reserve =
+      add_command(app, options, "reserve", "take a device from dom0's driver, into quarantine");
   add_one_device(reserve, options);
   add_change_flags(reserve, options);
   CLI::App* release = add_command(app, options, "release", "give a device back to dom0's driver");
@@ -101,19 +108,33 @@ std::variant<Options, ParseEnd> parse_words(const std::vector<std::string>& word
   add_command(app, options, "status", "what the daemon does");
   add_command(app, options, "version", "versions of the command line, the daemon and Xen");
 
+  // CLI11 would only say that a command is missing.
+  const auto named = [&](const CLI::App* command) { return command->check_name(words.front()); };
+  if (!words.empty() && !words.front().starts_with('-') && app.get_subcommands(named).empty()) {
+    return ParseEnd{.status = 2,
+                    .text = {},
+                    .error = Error{ErrorKind::usage,
+                                   {},
+                                   "there is no command \"" + words.front() + "\"",
+                                   "see: pciassign --help",
+                                   0}};
+  }
   std::vector<std::string> reversed(words.rbegin(), words.rend());  // As CLI11 wants them.
   try {
     app.parse(reversed);
   } catch (const CLI::CallForHelp&) {
     const CLI::App* at = &app;
-    for (auto subs = at->get_subcommands(); !subs.empty(); subs = at->get_subcommands()) at = subs.front();
-    return ParseEnd{.status = 0, .text = at == &app ? app.help() : at->help("pciassign"), .error = {}};
+    for (auto subs = at->get_subcommands(); !subs.empty(); subs = at->get_subcommands())
+      at = subs.front();
+    return ParseEnd{
+        .status = 0, .text = at == &app ? app.help() : at->help("pciassign"), .error = {}};
   } catch (const CLI::CallForVersion& version) {
     return ParseEnd{.status = 0, .text = std::string(version.what()) + "\n", .error = {}};
   } catch (const CLI::ParseError& error) {
-    return ParseEnd{.status = 2,
-                    .text = {},
-                    .error = Error{ErrorKind::usage, {}, one_line(error.what()), "see: pciassign --help", 0}};
+    return ParseEnd{
+        .status = 2,
+        .text = {},
+        .error = Error{ErrorKind::usage, {}, one_line(error.what()), "see: pciassign --help", 0}};
   }
   return options;
 }

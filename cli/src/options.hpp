@@ -15,9 +15,9 @@ struct Options {
   std::string action;   ///< Of plan: attach, detach, reserve, release.
   std::string domain;
   std::vector<std::string> devices;
-  std::string file;     ///< Of create.
+  std::string file;  ///< Of create.
   bool no_unpause = false;
-  bool all = false;     ///< Of list and show: bridges, passed checks.
+  bool all = false;  ///< Of list and show: bridges, passed checks.
   bool json = false;
   bool verbose = false;
   std::string socket = std::string(rpc::kDefaultSocket);
@@ -26,7 +26,7 @@ struct Options {
 /// Help or version text was asked for, or the words are wrong.
 struct ParseEnd {
   int status = 0;
-  std::string text;   ///< For stdout when status is 0.
+  std::string text;  ///< For stdout when status is 0.
   std::optional<Error> error;
 };
 

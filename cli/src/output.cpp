@@ -9,7 +9,8 @@ namespace pciassign::cli {
 namespace json = boost::json;
 
 void Output::result(const json::value& value) {
-  const json::object envelope{{"pciassign", kEnvelope}, {"command", options_.command}, {"result", value}};
+  const json::object envelope{
+      {"pciassign", kEnvelope}, {"command", options_.command}, {"result", value}};
   env_.out << json::serialize(envelope) << '\n';
 }
 
@@ -20,14 +21,16 @@ int Output::fail(const Error& error, const json::object& extra) {
     for (const auto& [key, value] : extra) {
       if (!body.contains(key)) body[key] = value;
     }
-    env_.out << json::serialize(json::object{
-                    {"pciassign", kEnvelope}, {"command", options_.command}, {"error", std::move(body)}})
+    env_.out << json::serialize(json::object{{"pciassign", kEnvelope},
+                                             {"command", options_.command},
+                                             {"error", std::move(body)}})
              << '\n';
     return status;
   }
   env_.err << "pciassign: error: ";
   if (!options_.command.empty()) env_.err << options_.command << ": ";
-  if (!error.code.empty() && error.message.find(error.code) == std::string::npos) env_.err << error.code << ": ";
+  if (!error.code.empty() && error.message.find(error.code) == std::string::npos)
+    env_.err << error.code << ": ";
   env_.err << error.message << '\n';
   if (!error.hint.empty()) env_.err << "hint: " << error.hint << '\n';
   return status;

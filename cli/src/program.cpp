@@ -81,7 +81,8 @@ Result<ProgramEnd> run_program(const std::vector<std::string>& words) {
 
 Result<TemporaryFile> TemporaryFile::make(std::string_view text) {
   const char* directory = std::getenv("TMPDIR");
-  std::string path = std::string(directory != nullptr && *directory != '\0' ? directory : "/tmp") + "/pciassign.XXXXXX";
+  std::string path = std::string(directory != nullptr && *directory != '\0' ? directory : "/tmp") +
+                     "/pciassign.XXXXXX";
   const int fd = ::mkostemp(path.data(), O_CLOEXEC);
   if (fd < 0) return fail_errno("cannot make a temporary file " + path);
   TemporaryFile file(path);
@@ -99,7 +100,8 @@ Result<TemporaryFile> TemporaryFile::make(std::string_view text) {
   return file;
 }
 
-TemporaryFile::TemporaryFile(TemporaryFile&& other) noexcept : path_(std::exchange(other.path_, {})) {}
+TemporaryFile::TemporaryFile(TemporaryFile&& other) noexcept
+    : path_(std::exchange(other.path_, {})) {}
 
 TemporaryFile::~TemporaryFile() {
   if (!path_.empty()) ::unlink(path_.c_str());

@@ -12,8 +12,8 @@
 namespace pciassign::cli {
 
 struct ProgramEnd {
-  int status = 0;       ///< Exit status, or 128 + signal.
-  std::string output;   ///< stdout and stderr together.
+  int status = 0;      ///< Exit status, or 128 + signal.
+  std::string output;  ///< stdout and stderr together.
   /// The line of the output that most likely says what went wrong.
   [[nodiscard]] std::string last_words() const;
 };

@@ -9,7 +9,8 @@ namespace pciassign::cli {
 
 class Progress {
  public:
-  Progress(Environment& environment, bool on) : env_(environment), on_(on && environment.progress) {}
+  Progress(Environment& environment, bool on)
+      : env_(environment), on_(on && environment.progress) {}
   ~Progress() { clear(); }
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;

@@ -16,21 +16,29 @@ namespace {
 
 /// Columns that a UTF-8 text takes on a terminal, near enough: its code points.
 std::size_t width(const std::string& text) {
-  return static_cast<std::size_t>(std::count_if(
-      text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0U) != 0x80U; }));
+  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
+    return (static_cast<unsigned char>(c) & 0xc0U) != 0x80U;
+  }));
 }
 
 std::string domain_cell(const DeviceView& view) {
   if (!view.domid) return "-";
-  return view.domain_name.empty() ? std::to_string(*view.domid)
-                                  : fmt::format("{} ({})", printable(view.domain_name), *view.domid);
+  return view.domain_name.empty()
+             ? std::to_string(*view.domid)
+             : fmt::format("{} ({})", printable(view.domain_name), *view.domid);
 }
 
-std::string or_dash(const std::string& text) { return text.empty() ? "-" : printable(text); }
+std::string or_dash(const std::string& text) {
+  return text.empty() ? "-" : printable(text);
+}
 
-std::string joined(const std::vector<std::string>& texts) { return fmt::format("{}", fmt::join(texts, " ")); }
+std::string joined(const std::vector<std::string>& texts) {
+  return fmt::format("{}", fmt::join(texts, " "));
+}
 
-std::string short_slot(const std::string& slot) { return slot.starts_with("0000:") ? slot.substr(5) : slot; }
+std::string short_slot(const std::string& slot) {
+  return slot.starts_with("0000:") ? slot.substr(5) : slot;
+}
 
 }  // namespace
 
@@ -76,8 +84,9 @@ void print_devices(std::ostream& out, const Paint& paint, const std::vector<Devi
   Table table({"DEVICE", "ID", "CLASS", "DRIVER", "STATE", "DOMAIN", "VSLOT", "RESET", "NAME"});
   for (const DeviceView& view : devices) {
     const Device& d = view.device;
-    table.row({d.sbdf.str(), fmt::format("{:04x}:{:04x}", d.vendor, d.device), class_name(d.class_code),
-               or_dash(d.driver), view.state, domain_cell(view), or_dash(short_slot(view.virtual_slot)),
+    table.row({d.sbdf.str(), fmt::format("{:04x}:{:04x}", d.vendor, d.device),
+               class_name(d.class_code), or_dash(d.driver), view.state, domain_cell(view),
+               or_dash(short_slot(view.virtual_slot)),
                d.reset_methods.empty() ? "none" : joined(d.reset_methods), printable(d.name)});
   }
   table.print(out, paint);
@@ -86,12 +95,13 @@ void print_devices(std::ostream& out, const Paint& paint, const std::vector<Devi
 void print_device(std::ostream& out, const Paint& paint, const DeviceView& view) {
   const Device& d = view.device;
   const auto line = [&](const std::string& key, const std::string& value) {
-    out << fmt::format("  {}{}{}\n", key, std::string(key.size() < 14 ? 14 - key.size() : 1, ' '), value);
+    out << fmt::format("  {}{}{}\n", key, std::string(key.size() < 14 ? 14 - key.size() : 1, ' '),
+                       value);
   };
   out << paint.bold(d.sbdf.str()) << "  "
       << (d.name.empty() ? class_name(d.class_code) : printable(d.name)) << '\n';
-  line("id", fmt::format("{:04x}:{:04x} (subsystem {:04x}:{:04x}), revision {:02x}", d.vendor, d.device,
-                         d.subsystem_vendor, d.subsystem_device, d.revision));
+  line("id", fmt::format("{:04x}:{:04x} (subsystem {:04x}:{:04x}), revision {:02x}", d.vendor,
+                         d.device, d.subsystem_vendor, d.subsystem_device, d.revision));
   line("class", fmt::format("{} ({:06x})", class_name(d.class_code), d.class_code));
   line("state", view.state);
   line("domain", domain_cell(view));
@@ -102,13 +112,15 @@ void print_device(std::ostream& out, const Paint& paint, const DeviceView& view)
   for (const Region& r : d.regions) {
     const std::string name = r.index == 6 ? "ROM" : fmt::format("BAR {}", r.index);
     const std::uint64_t last = r.start + r.size - 1;
-    line(name, r.io ? fmt::format("I/O ports {:04x}-{:04x}", r.start, last)
-                    : fmt::format("memory {:08x}-{:08x}{}{}", r.start, last, r.is_64bit ? ", 64-bit" : "",
-                                  r.prefetchable ? ", prefetchable" : ""));
+    line(name,
+         r.io ? fmt::format("I/O ports {:04x}-{:04x}", r.start, last)
+              : fmt::format("memory {:08x}-{:08x}{}{}", r.start, last, r.is_64bit ? ", 64-bit" : "",
+                            r.prefetchable ? ", prefetchable" : ""));
   }
-  std::string interrupts = d.interrupt_pin == 0
-                               ? "no INTx"
-                               : fmt::format("INT{}, irq {}", static_cast<char>('A' + d.interrupt_pin - 1), d.irq);
+  std::string interrupts =
+      d.interrupt_pin == 0
+          ? "no INTx"
+          : fmt::format("INT{}, irq {}", static_cast<char>('A' + d.interrupt_pin - 1), d.irq);
   if (d.msi) interrupts += ", MSI";
   if (d.msix) interrupts += ", MSI-X";
   line("interrupts", interrupts);
@@ -118,7 +130,8 @@ void print_device(std::ostream& out, const Paint& paint, const DeviceView& view)
   if (d.physfn) line("function of", d.physfn->str());
 }
 
-void print_findings(std::ostream& out, const Paint& paint, const std::vector<Finding>& findings, bool all) {
+void print_findings(std::ostream& out, const Paint& paint, const std::vector<Finding>& findings,
+                    bool all) {
   for (const Finding& f : findings) {
     if (f.severity == Severity::ok && !all) continue;
     std::string word = paint.green("ok     ");
@@ -135,7 +148,8 @@ void print_findings(std::ostream& out, const Paint& paint, const std::vector<Fin
   }
 }
 
-void print_plan(std::ostream& out, const Paint& paint, const rpc::PlanView& plan, bool all_findings) {
+void print_plan(std::ostream& out, const Paint& paint, const rpc::PlanView& plan,
+                bool all_findings) {
   out << paint.bold(printable(plan.title)) << "\n\n";
   const std::size_t digits = std::to_string(plan.steps.size()).size();
   std::size_t number = 0;
@@ -148,18 +162,22 @@ void print_plan(std::ostream& out, const Paint& paint, const rpc::PlanView& plan
   });
   if (some) out << '\n';
   print_findings(out, paint, plan.findings, all_findings);
-  if (!plan.undo_command.empty()) out << "\nundo afterwards with: " << printable(plan.undo_command) << '\n';
+  if (!plan.undo_command.empty())
+    out << "\nundo afterwards with: " << printable(plan.undo_command) << '\n';
 }
 
-void print_change(std::ostream& out, const Paint& paint, const rpc::ChangeResult& change, bool steps) {
+void print_change(std::ostream& out, const Paint& paint, const rpc::ChangeResult& change,
+                  bool steps) {
   std::chrono::microseconds total{0};
   for (const StepReport& step : change.steps) {
     total += step.took;
     if (steps) out << fmt::format("  {:>9}  {}\n", duration(step.took), printable(step.words));
   }
-  out << paint.green("done") << ": " << printable(change.plan.title) << " (" << duration(total) << ")\n";
+  out << paint.green("done") << ": " << printable(change.plan.title) << " (" << duration(total)
+      << ")\n";
   print_findings(out, paint, change.plan.findings, false);
-  if (!change.plan.undo_command.empty()) out << "undo: " << printable(change.plan.undo_command) << '\n';
+  if (!change.plan.undo_command.empty())
+    out << "undo: " << printable(change.plan.undo_command) << '\n';
 }
 
 void print_status(std::ostream& out, const Paint& paint, const rpc::StatusResult& status) {
@@ -170,11 +188,12 @@ void print_status(std::ostream& out, const Paint& paint, const rpc::StatusResult
     out << "configured domains: " << printable(joined(status.configured)) << '\n';
   }
   for (const rpc::JobView& job : status.jobs) {
-    out << fmt::format("running: {} ({:.1f} s): {}\n", printable(job.title), job.seconds, printable(job.step));
+    out << fmt::format("running: {} ({:.1f} s): {}\n", printable(job.title), job.seconds,
+                       printable(job.step));
   }
   for (const rpc::RetryView& retry : status.retries) {
-    out << paint.yellow(fmt::format("again in {:.0f} s (failed {} times): {}", retry.next_seconds, retry.failures,
-                                    printable(retry.what)))
+    out << paint.yellow(fmt::format("again in {:.0f} s (failed {} times): {}", retry.next_seconds,
+                                    retry.failures, printable(retry.what)))
         << '\n';
   }
   if (status.jobs.empty() && status.retries.empty()) out << "nothing is under way\n";

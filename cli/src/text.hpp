@@ -47,9 +47,12 @@ std::string duration(std::chrono::microseconds time);
 void print_devices(std::ostream& out, const Paint& paint, const std::vector<DeviceView>& devices);
 void print_device(std::ostream& out, const Paint& paint, const DeviceView& device);
 /// Title, numbered steps, then findings: those that warn, or all of them.
-void print_plan(std::ostream& out, const Paint& paint, const rpc::PlanView& plan, bool all_findings);
-void print_findings(std::ostream& out, const Paint& paint, const std::vector<Finding>& findings, bool all);
-void print_change(std::ostream& out, const Paint& paint, const rpc::ChangeResult& change, bool steps);
+void print_plan(std::ostream& out, const Paint& paint, const rpc::PlanView& plan,
+                bool all_findings);
+void print_findings(std::ostream& out, const Paint& paint, const std::vector<Finding>& findings,
+                    bool all);
+void print_change(std::ostream& out, const Paint& paint, const rpc::ChangeResult& change,
+                  bool steps);
 void print_status(std::ostream& out, const Paint& paint, const rpc::StatusResult& status);
 
 }  // namespace pciassign::cli

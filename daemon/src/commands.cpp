@@ -41,22 +41,25 @@ Commands::Commands(Toolstack& toolstack, Scheduler& scheduler, Reconciler& recon
 void Commands::handle(const std::shared_ptr<Session>& session, std::string_view line) {
   const auto request = rpc::parse_request(line);
   if (!request) {
-    log_.debug("bad-message", request.error().message, {{"uid", std::to_string(session->peer.uid)}});
+    log_.debug("bad-message", request.error().message,
+               {{"uid", std::to_string(session->peer.uid)}});
     Call(session, request.error().id).bad(request.error().code, request.error().message);
     return;
   }
   const Call call(session, request->id);
   const auto& table = methods();
-  const auto method = std::find_if(table.begin(), table.end(),
-                                   [&](const Method& entry) { return entry.name == request->method; });
+  const auto method = std::find_if(table.begin(), table.end(), [&](const Method& entry) {
+    return entry.name == request->method;
+  });
   if (method == table.end()) {
     call.bad(rpc::kMethodNotFound, fmt::format("no method \"{}\"; list-commands tells them all",
                                                request->method.substr(0, 64)));
     return;
   }
   if (method->changes && !session->peer.root()) {
-    log_.warning("not-root", fmt::format("{} was refused", method->name),
-                 {{"uid", std::to_string(session->peer.uid)}, {"pid", std::to_string(session->peer.pid)}});
+    log_.warning(
+        "not-root", fmt::format("{} was refused", method->name),
+        {{"uid", std::to_string(session->peer.uid)}, {"pid", std::to_string(session->peer.pid)}});
     call.fail({ErrorKind::refused, "E-NOT-ROOT", fmt::format("{} is for root only", method->name),
                "run it as root", 0});
     return;
@@ -69,7 +72,7 @@ void Commands::session_closed(Session& session) {
     log_.info("client-gone", "a client left before its plan was over; the plan goes on",
               {{"pid", std::to_string(session.peer.pid)}});
   }
-  watcher_.release_holds(session.number);
+  if (watcher_.release_holds(session.number) && compare) compare();
 }
 
 }  // namespace pciassign::daemon

@@ -20,13 +20,15 @@ namespace pciassign::daemon {
 
 class Commands {
  public:
-  Commands(Toolstack& toolstack, Scheduler& scheduler, Reconciler& reconciler, DomainWatcher& watcher,
-           StateFiles& files, Log& log);
+  Commands(Toolstack& toolstack, Scheduler& scheduler, Reconciler& reconciler,
+           DomainWatcher& watcher, StateFiles& files, Log& log);
 
   /// One line of a client. Answers at once, or when the plan that it began is over.
   void handle(const std::shared_ptr<Session>& session, std::string_view line);
   /// The client has gone. Plans that it began go on to their end; names that it held are free.
   void session_closed(Session& session);
+  /// Compares what is with what should be; set by Core.
+  std::function<void()> compare;
 
  private:
   using Params = boost::json::object;

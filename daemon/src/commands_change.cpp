@@ -18,7 +18,8 @@ void Commands::run_plan(const Call& call, Plan plan, std::function<void()> after
     told.request = number;
     call.notify("step", rpc::to_json(told));
   };
-  handlers.on_done = [call, number, after = std::move(after)](const Plan& done, const PlanReport& report) {
+  handlers.on_done = [call, number, after = std::move(after)](const Plan& done,
+                                                              const PlanReport& report) {
     if (const auto still = call.session()) still->running.erase(number);
     const json::array steps = rpc::to_json_array(report.steps);
     if (report.error) {
@@ -37,8 +38,8 @@ void Commands::run_plan(const Call& call, Plan plan, std::function<void()> after
   }
 }
 
-void Commands::attach_to(const Call& call, const DomainInfo& domain, const std::vector<DeviceSpec>& specs,
-                         AttachMode mode) {
+void Commands::attach_to(const Call& call, const DomainInfo& domain,
+                         const std::vector<DeviceSpec>& specs, AttachMode mode) {
   // Before planning: a plan that is under way would look like a device in use by another.
   if (const auto busy = scheduler_.conflict(specs, domain.domid)) {
     call.fail(*busy);
@@ -97,7 +98,8 @@ void Commands::detach(const Call& call, const Params& params) {
     call.fail(plan.error());
     return;
   }
-  run_plan(call, std::move(*plan), [this, info = *domain, gone = *devices] { files_.forget_created(info, gone); });
+  run_plan(call, std::move(*plan),
+           [this, info = *domain, gone = *devices] { files_.forget_created(info, gone); });
 }
 
 void Commands::reserve_or_release(const Call& call, const Params& params, bool reserve) {
@@ -120,8 +122,12 @@ void Commands::reserve_or_release(const Call& call, const Params& params, bool r
   run_plan(call, std::move(*plan));
 }
 
-void Commands::reserve(const Call& call, const Params& params) { reserve_or_release(call, params, true); }
-void Commands::release(const Call& call, const Params& params) { reserve_or_release(call, params, false); }
+void Commands::reserve(const Call& call, const Params& params) {
+  reserve_or_release(call, params, true);
+}
+void Commands::release(const Call& call, const Params& params) {
+  reserve_or_release(call, params, false);
+}
 
 void Commands::create_prepare(const Call& call, const Params& params) {
   const auto read = read_params<rpc::CreatePrepareParams>(call, params);
@@ -176,7 +182,8 @@ void Commands::create_complete(const Call& call, const Params& params) {
                "create it with: xl create -p", 0});
     return;
   }
-  const std::string name = toolstack_.domain_name(read->domid).value_or(std::to_string(read->domid));
+  const std::string name =
+      toolstack_.domain_name(read->domid).value_or(std::to_string(read->domid));
   std::vector<DeviceSpec> specs;
   if (!read->devices.empty()) {
     auto parsed = rpc::parse_specs(read->devices);
@@ -216,7 +223,8 @@ void Commands::create_complete(const Call& call, const Params& params) {
   run_plan(call, std::move(plan), [this, info = *domain, own] {
     if (own.empty()) return;
     if (const auto noted = files_.set_created(info, own); !noted) {
-      log_.warning("create-not-noted", noted.error().message, {{"domid", std::to_string(info.domid)}});
+      log_.warning("create-not-noted", noted.error().message,
+                   {{"domid", std::to_string(info.domid)}});
     }
   });
 }
@@ -228,10 +236,15 @@ void Commands::cancel(const Call& call, const Params& params) {
   if (!session) return;
   const auto found = session->running.find(read->request);
   if (found == session->running.end()) {
-    call.fail({ErrorKind::not_found, {}, fmt::format("request {} is not under way", read->request), {}, 0});
+    call.fail({ErrorKind::not_found,
+               {},
+               fmt::format("request {} is not under way", read->request),
+               {},
+               0});
     return;
   }
-  scheduler_.cancel(found->second, {ErrorKind::failed, "E-CANCELLED", "cancelled at your request", {}, 0});
+  scheduler_.cancel(found->second,
+                    {ErrorKind::failed, "E-CANCELLED", "cancelled at your request", {}, 0});
   call.result(json::object{{"cancelling", read->request}});
 }
 

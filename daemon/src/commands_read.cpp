@@ -40,7 +40,9 @@ void Commands::list_commands(const Call& call, const Params&) {
   call.result(rpc::to_json_array(commands));
 }
 
-void Commands::version(const Call& call, const Params&) { call.result(rpc::to_json(version_result())); }
+void Commands::version(const Call& call, const Params&) {
+  call.result(rpc::to_json(version_result()));
+}
 
 void Commands::status(const Call& call, const Params&) {
   rpc::StatusResult status;
@@ -70,7 +72,9 @@ void Commands::list(const Call& call, const Params&) {
 void Commands::show(const Call& call, const Params& params) {
   const auto read = read_params<rpc::DeviceParams>(call, params);
   if (!read) return;
-  const auto view = Sbdf::parse(read->device).and_then([this](const Sbdf& sbdf) { return toolstack_.show(sbdf); });
+  const auto view = Sbdf::parse(read->device).and_then([this](const Sbdf& sbdf) {
+    return toolstack_.show(sbdf);
+  });
   if (!view) {
     call.fail(view.error());
     return;

@@ -16,7 +16,10 @@ constexpr std::size_t kMostUnread = rpc::kMaxReplyBytes;
 }  // namespace
 
 Connection::Connection(Reactor& reactor, UniqueFd fd, std::size_t line_limit)
-    : reactor_(reactor), fd_(std::move(fd)), watch_(reactor.watch(fd_.get())), framer_(line_limit) {}
+    : reactor_(reactor),
+      fd_(std::move(fd)),
+      watch_(reactor.watch(fd_.get())),
+      framer_(line_limit) {}
 
 void Connection::start() {
   watch_->on_readable([this] { readable(); });
@@ -33,9 +36,10 @@ void Connection::readable() {
     return;
   }
   if (closing_) return;
-  const bool fits = framer_.feed({buffer.data(), static_cast<std::size_t>(n)}, [this](std::string_view line) {
-    if (fd_ && !closing_ && on_line) on_line(line);
-  });
+  const bool fits =
+      framer_.feed({buffer.data(), static_cast<std::size_t>(n)}, [this](std::string_view line) {
+        if (fd_ && !closing_ && on_line) on_line(line);
+      });
   if (!fits && fd_ && on_too_long) on_too_long();
 }
 
@@ -53,8 +57,8 @@ void Connection::send(std::string line) {
 void Connection::flush() {
   while (!queue_.empty()) {
     const std::string& first = queue_.front();
-    const ssize_t n = ::send(fd_.get(), first.data() + sent_of_first_, first.size() - sent_of_first_,
-                             MSG_NOSIGNAL | MSG_DONTWAIT);
+    const ssize_t n = ::send(fd_.get(), first.data() + sent_of_first_,
+                             first.size() - sent_of_first_, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0 && errno == EAGAIN) {
       waiting_ = true;

@@ -22,6 +22,7 @@ Core::Core(Reactor& reactor, Ports ports, const config::DaemonConfig& config, Lo
       watcher_(toolstack_, scheduler_, files_, log),
       commands_(toolstack_, scheduler_, reconciler_, watcher_, files_, log),
       server_(reactor, commands_, log, config.limits) {
+  commands_.compare = [this] { compare(); };
   scheduler_.on_job_over = [this] {
     if (shut_down_done_) {
       if (scheduler_.idle()) reactor_.post(std::exchange(shut_down_done_, nullptr));
@@ -36,7 +37,7 @@ Core::~Core() = default;
 void Core::set_assignments(config::Assignments assignments) {
   if (started_) watcher_.notice();
   watcher_.set_assignments(std::move(assignments));
-  if (started_) watcher_.proceed();
+  compare();
 }
 
 Result<void> Core::start(UniqueFd listening) {
@@ -54,7 +55,8 @@ Result<void> Core::start(UniqueFd listening) {
 
 void Core::compare() {
   if (!started_ || shut_down_done_) return;
-  // Pausing comes first: every microsecond counts until a new domain is held.
+  // Pausing comes first: every microsecond counts until a new domain is held. Cleaning up comes
+  // before attaching: a domain's successor is to find the devices free, or to wait for them.
   watcher_.notice();
   reconciler_.kick();
   watcher_.proceed();

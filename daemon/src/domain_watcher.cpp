@@ -9,7 +9,9 @@
 namespace pciassign::daemon {
 namespace {
 
-std::string name_path(DomId domid) { return fmt::format("/local/domain/{}/name", domid); }
+std::string name_path(DomId domid) {
+  return fmt::format("/local/domain/{}/name", domid);
+}
 
 std::vector<LogField> fields_of(const DomainInfo& info, const std::string& name) {
   return {{"domain", name}, {"domid", std::to_string(info.domid)}};
@@ -25,7 +27,8 @@ Step unpause_step(DomId domid, const std::string& name) {
   return step;
 }
 
-DomainWatcher::DomainWatcher(Toolstack& toolstack, Scheduler& scheduler, StateFiles& files, Log& log)
+DomainWatcher::DomainWatcher(Toolstack& toolstack, Scheduler& scheduler, StateFiles& files,
+                             Log& log)
     : toolstack_(toolstack), scheduler_(scheduler), files_(files), log_(log) {}
 
 void DomainWatcher::set_assignments(config::Assignments assignments) {
@@ -224,7 +227,8 @@ void DomainWatcher::over(DomId domid, const std::optional<Error>& error) {
     }
   } else {
     log_.error("attach-failed",
-               fmt::format("stays paused: {}{}; to start it anyway: xl unpause {}", error->message, hint, domid),
+               fmt::format("stays paused: {}{}; to start it anyway: xl unpause {}", error->message,
+                           hint, domid),
                fields);
   }
   files_.clear_paused(domid);
@@ -238,10 +242,8 @@ Result<void> DomainWatcher::hold(const std::string& name, std::uint64_t session)
   return {};
 }
 
-void DomainWatcher::release_holds(std::uint64_t session) {
-  if (std::erase_if(holds_, [session](const auto& item) { return item.second == session; }) == 0) return;
-  notice();
-  proceed();
+bool DomainWatcher::release_holds(std::uint64_t session) {
+  return std::erase_if(holds_, [session](const auto& item) { return item.second == session; }) > 0;
 }
 
 void DomainWatcher::adopt(DomId domid) {

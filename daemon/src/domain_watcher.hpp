@@ -29,7 +29,8 @@ class DomainWatcher {
 
   /// While a session holds a name, the domain of that name is left to its `create`.
   Result<void> hold(const std::string& name, std::uint64_t session);
-  void release_holds(std::uint64_t session);
+  /// True when there were some: then compare again.
+  [[nodiscard]] bool release_holds(std::uint64_t session);
   /// The domain has been dealt with by a request; nothing more is done for it.
   void adopt(DomId domid);
   /// Devices that the name is to have anyway.

@@ -48,7 +48,8 @@ std::string log_line(const LogRecord& record) {
   for (const LogField& field : record.fields) {
     const std::string value = escaped(field.value);
     const bool quote = value.empty() || value.find(' ') != std::string::npos;
-    line += quote ? fmt::format(" {}=\"{}\"", field.key, value) : fmt::format(" {}={}", field.key, value);
+    line += quote ? fmt::format(" {}=\"{}\"", field.key, value)
+                  : fmt::format(" {}={}", field.key, value);
   }
   return line;
 }
@@ -63,13 +64,13 @@ LogSink stderr_sink() {
 
 LogSink journal_sink() {
   return [](const LogRecord& record) {
-    std::vector<std::string> entries{"MESSAGE=" + escaped(record.message),
-                                     fmt::format("PRIORITY={}", priority(record.level)),
-                                     "SYSLOG_IDENTIFIER=pciassignd",
-                                     fmt::format("PCIASSIGN_ID={}", record.id)};
+    std::vector<std::string> entries{
+        "MESSAGE=" + escaped(record.message), fmt::format("PRIORITY={}", priority(record.level)),
+        "SYSLOG_IDENTIFIER=pciassignd", fmt::format("PCIASSIGN_ID={}", record.id)};
     for (const LogField& field : record.fields) {
       std::string key(field.key);
-      std::transform(key.begin(), key.end(), key.begin(), [](unsigned char c) { return std::toupper(c); });
+      std::transform(key.begin(), key.end(), key.begin(),
+                     [](unsigned char c) { return std::toupper(c); });
       entries.push_back(fmt::format("PCIASSIGN_{}={}", key, escaped(field.value)));
       entries.front() += fmt::format(" {}={}", field.key, escaped(field.value));
     }

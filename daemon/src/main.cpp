@@ -107,9 +107,11 @@ int run(const Options& options) {
 
     auto listening = listening_socket(*config);
     if (!listening) return complain(listening.error());
-    if (const auto started = core.start(std::move(*listening)); !started) return complain(started.error());
+    if (const auto started = core.start(std::move(*listening)); !started)
+      return complain(started.error());
     ::sd_notify(0, "READY=1");
-    log.info("ready", fmt::format("version {}", kVersion), {{"socket", config->paths.socket.string()}});
+    log.info("ready", fmt::format("version {}", kVersion),
+             {{"socket", config->paths.socket.string()}});
     reactor.run();
   }
   log.info("stopped", "nothing is under way");

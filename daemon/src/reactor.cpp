@@ -93,11 +93,17 @@ Reactor::~Reactor() {
 }
 
 // Without restart(): a stop() that came first must not be lost.
-void Reactor::run() { impl_->io.run(); }
+void Reactor::run() {
+  impl_->io.run();
+}
 
-void Reactor::stop() { impl_->io.stop(); }
+void Reactor::stop() {
+  impl_->io.stop();
+}
 
-void Reactor::post(std::function<void()> task) { asio::post(impl_->io, std::move(task)); }
+void Reactor::post(std::function<void()> task) {
+  asio::post(impl_->io, std::move(task));
+}
 
 void Reactor::offload(std::function<void()> work, std::function<void()> done) {
   if (!impl_->worker) {
@@ -110,10 +116,11 @@ void Reactor::offload(std::function<void()> work, std::function<void()> done) {
   // The guard keeps run() from returning while the worker is busy.
   auto guard = std::make_shared<asio::executor_work_guard<asio::io_context::executor_type>>(
       impl_->io.get_executor());
-  asio::post(*impl_->worker, [this, guard, work = std::move(work), done = std::move(done)]() mutable {
-    work();
-    asio::post(impl_->io, [guard, done = std::move(done)] { done(); });
-  });
+  asio::post(*impl_->worker,
+             [this, guard, work = std::move(work), done = std::move(done)]() mutable {
+               work();
+               asio::post(impl_->io, [guard, done = std::move(done)] { done(); });
+             });
 }
 
 std::unique_ptr<Reactor::Timer> Reactor::make_timer() {

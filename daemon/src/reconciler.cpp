@@ -70,8 +70,9 @@ void Reconciler::failed(const std::string& what, const std::string& why) {
   ++retry.failures;
   retry.not_before = std::chrono::steady_clock::now() + pause;
   retry.why = why;
-  log_.warning("retry", what + ": " + why,
-               {{"failures", std::to_string(retry.failures)}, {"seconds", std::to_string(pause.count())}});
+  log_.warning(
+      "retry", what + ": " + why,
+      {{"failures", std::to_string(retry.failures)}, {"seconds", std::to_string(pause.count())}});
 }
 
 void Reconciler::arm() {

@@ -10,7 +10,8 @@
 namespace pciassign::daemon {
 
 struct Scheduler::Job {
-  Job(JobId number, Plan plan, const Ports& ports) : id(number), execution(std::move(plan), ports) {}
+  Job(JobId number, Plan plan, const Ports& ports)
+      : id(number), execution(std::move(plan), ports) {}
   JobId id;
   Execution execution;
   JobHandlers handlers;
@@ -26,7 +27,9 @@ struct Scheduler::Job {
 Scheduler::Scheduler(Reactor& reactor, Ports ports, Log& log, std::size_t most)
     : reactor_(reactor), ports_(ports), log_(log), most_(most) {}
 
-Scheduler::~Scheduler() { *alive_ = false; }
+Scheduler::~Scheduler() {
+  *alive_ = false;
+}
 
 namespace {
 
@@ -43,7 +46,8 @@ Error busy_with(const Plan& plan, const std::string& step) {
   Error error;
   error.kind = ErrorKind::busy;
   error.code = "E-BUSY";
-  error.message = fmt::format("\"{}\" is running ({})", plan.title, step.empty() ? "starting" : step);
+  error.message =
+      fmt::format("\"{}\" is running ({})", plan.title, step.empty() ? "starting" : step);
   error.hint = "try again when it is over: pciassign status";
   return error;
 }
@@ -55,9 +59,8 @@ std::optional<Error> Scheduler::conflict(const std::vector<DeviceSpec>& specs,
   for (const auto& [id, job] : jobs_) {
     const Plan& plan = job->execution.plan();
     const bool same_domain = domid && plan.domid == domid;
-    const bool same_device = std::any_of(specs.begin(), specs.end(), [&](const DeviceSpec& spec) {
-      return touches(plan, spec);
-    });
+    const bool same_device = std::any_of(
+        specs.begin(), specs.end(), [&](const DeviceSpec& spec) { return touches(plan, spec); });
     if (same_domain || same_device) return busy_with(plan, job->step);
   }
   return std::nullopt;
@@ -89,7 +92,8 @@ Result<JobId> Scheduler::submit(Plan plan, JobHandlers handlers) {
     // A step that has begun to wait has not ended; on_step is called where the execution is, so
     // asking it is safe here.
     if (!running || running->execution.next() == Execution::Next::wait) return;
-    rpc::StepEvent event{.request = 0, .index = index, .total = total, .state = "done", .step = report};
+    rpc::StepEvent event{
+        .request = 0, .index = index, .total = total, .state = "done", .step = report};
     if (report.undone) {
       event.state = "undone";
     } else if (report.error) {
@@ -102,8 +106,9 @@ Result<JobId> Scheduler::submit(Plan plan, JobHandlers handlers) {
   };
   jobs_.emplace(id, job);
   const Plan& kept = job->execution.plan();
-  log_.info("plan-begins", kept.title, {{"kind", std::string(rpc::to_string(kept.kind))},
-                                        {"steps", std::to_string(kept.steps.size())}});
+  log_.info("plan-begins", kept.title,
+            {{"kind", std::string(rpc::to_string(kept.kind))},
+             {"steps", std::to_string(kept.steps.size())}});
   if (kept.domid) watch_frontend(*kept.domid, true);
   later(job);
   return id;
@@ -111,7 +116,9 @@ Result<JobId> Scheduler::submit(Plan plan, JobHandlers handlers) {
 
 void Scheduler::report_step(const std::shared_ptr<Job>& job, rpc::StepEvent event) {
   log_.debug("step", event.step.words,
-             {{"state", event.state}, {"step", event.step.id}, {"us", std::to_string(event.step.took.count())}});
+             {{"state", event.state},
+              {"step", event.step.id},
+              {"us", std::to_string(event.step.took.count())}});
   if (job->handlers.on_step) job->handlers.on_step(event);
 }
 
@@ -156,7 +163,8 @@ void Scheduler::perform(const std::shared_ptr<Job>& job) {
     StepReport report;
     report.id = step.id;
     report.words = step.words;
-    job->handlers.on_step({.request = 0, .index = job->begun, .total = total, .state = "running", .step = report});
+    job->handlers.on_step(
+        {.request = 0, .index = job->begun, .total = total, .state = "running", .step = report});
   }
   ++job->begun;
   if (!step.slow) {
@@ -228,7 +236,8 @@ void Scheduler::watch_frontend(DomId domid, bool on) {
   // The domain's own nodes are watched only while a plan concerns them: a guest that writes there
   // all day must not wake an idle daemon. Another plan of the same domain is impossible.
   const std::string path = fmt::format("/local/domain/{}/device/pci", domid);
-  const Result<void> done = on ? ports_.store.watch(path, "frontend") : ports_.store.unwatch(path, "frontend");
+  const Result<void> done =
+      on ? ports_.store.watch(path, "frontend") : ports_.store.unwatch(path, "frontend");
   if (!done) log_.debug("watch", done.error().message);
 }
 

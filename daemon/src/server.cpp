@@ -14,7 +14,8 @@ namespace {
 
 bool somebody_answers(const sockaddr_un& address) {
   const UniqueFd probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  return probe && ::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0;
+  return probe &&
+         ::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0;
 }
 
 Peer peer_of(int fd) {
@@ -86,14 +87,17 @@ void Server::accept_one() {
   if (!fd) return;
   const Peer peer = peer_of(fd.get());
   // A half of the places is root's, so that others cannot lock the administrator out.
-  const auto others = static_cast<std::size_t>(std::count_if(
-      clients_.begin(), clients_.end(), [](const auto& item) { return !item.second.session->peer.root(); }));
+  const auto others = static_cast<std::size_t>(
+      std::count_if(clients_.begin(), clients_.end(),
+                    [](const auto& item) { return !item.second.session->peer.root(); }));
   if (clients_.size() >= limits_.clients || (!peer.root() && others >= limits_.clients / 2)) {
-    log_.warning("too-many-clients", "a client was turned away", {{"uid", std::to_string(peer.uid)}});
+    log_.warning("too-many-clients", "a client was turned away",
+                 {{"uid", std::to_string(peer.uid)}});
     const std::string line = rpc::error_line(
         nullptr, Error{ErrorKind::busy, "E-BUSY", "the daemon has as many clients as it takes",
                        "try again in a moment", 0});
-    [[maybe_unused]] const ssize_t n = ::send(fd.get(), line.data(), line.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    [[maybe_unused]] const ssize_t n =
+        ::send(fd.get(), line.data(), line.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
     return;
   }
   serve(std::move(fd), peer);
@@ -110,10 +114,12 @@ void Server::serve(UniqueFd fd, Peer peer) {
   };
   connection->on_line = [this, session](std::string_view line) { commands_.handle(session, line); };
   connection->on_too_long = [this, weak = std::weak_ptr(connection), peer] {
-    log_.warning("message-too-long", "a client sent too long a message", {{"uid", std::to_string(peer.uid)}});
+    log_.warning("message-too-long", "a client sent too long a message",
+                 {{"uid", std::to_string(peer.uid)}});
     if (const auto strong = weak.lock()) {
       strong->send(rpc::bad_message_line(
-          {rpc::kInvalidRequest, fmt::format("a message is longer than {} bytes", limits_.message_bytes), nullptr}));
+          {rpc::kInvalidRequest,
+           fmt::format("a message is longer than {} bytes", limits_.message_bytes), nullptr}));
       strong->close_after_sending();
     }
   };

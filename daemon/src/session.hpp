@@ -44,7 +44,8 @@ class Call {
 
  private:
   void send(std::string line) const {
-    if (const auto session = session_.lock(); session && session->send) session->send(std::move(line));
+    if (const auto session = session_.lock(); session && session->send)
+      session->send(std::move(line));
   }
   std::weak_ptr<Session> session_;
   boost::json::value id_;

@@ -7,7 +7,9 @@
 namespace pciassign::daemon {
 namespace fs = std::filesystem;
 
-fs::path StateFiles::paused_file(DomId domid) const { return directory_ / "paused" / std::to_string(domid); }
+fs::path StateFiles::paused_file(DomId domid) const {
+  return directory_ / "paused" / std::to_string(domid);
+}
 fs::path StateFiles::created_file(const DomainInfo& domain) const {
   return directory_ / "created" / domain.uuid_str();
 }
@@ -42,7 +44,8 @@ bool StateFiles::is_paused(const DomainInfo& domain) const {
   return std::getline(in, uuid) && uuid == domain.uuid_str();
 }
 
-Result<void> StateFiles::set_created(const DomainInfo& domain, const std::vector<DeviceSpec>& devices) {
+Result<void> StateFiles::set_created(const DomainInfo& domain,
+                                     const std::vector<DeviceSpec>& devices) {
   std::string text;
   for (const DeviceSpec& spec : devices) text += spec.str() + "\n";
   return write(created_file(domain), text);
@@ -60,7 +63,8 @@ std::vector<DeviceSpec> StateFiles::created(const DomainInfo& domain) const {
 void StateFiles::forget_created(const DomainInfo& domain, const std::vector<Sbdf>& devices) {
   std::vector<DeviceSpec> kept = created(domain);
   const auto gone = std::remove_if(kept.begin(), kept.end(), [&](const DeviceSpec& spec) {
-    return spec.name.empty() && std::find(devices.begin(), devices.end(), spec.sbdf) != devices.end();
+    return spec.name.empty() &&
+           std::find(devices.begin(), devices.end(), spec.sbdf) != devices.end();
   });
   if (gone == kept.end()) return;
   kept.erase(gone, kept.end());

@@ -59,7 +59,8 @@ TEST(Json, plan_and_change_round_trip) {
                 .domid = 5,
                 .domain_name = "net",
                 .devices = {{0, 0, 4, 0}},
-                .findings = {{"E-NO-RESET", Severity::warning, Sbdf{0, 0, 4, 0}, "none", "find one", "no-reset"},
+                .findings = {{"E-NO-RESET", Severity::warning, Sbdf{0, 0, 4, 0}, "none", "find one",
+                              "no-reset"},
                              {"E-ABSENT", Severity::ok, std::nullopt, "", "", ""}},
                 .steps = {{"assign", "assign it"}},
                 .undo_command = "pciassign attach net 00:04.0"};
@@ -72,12 +73,14 @@ TEST(Json, plan_and_change_round_trip) {
   step.undone = true;
   expect_round_trip(step);
   expect_round_trip(ChangeResult{plan, {step}});
-  expect_round_trip(StepEvent{.request = 4, .index = 2, .total = 9, .state = "failed", .step = step});
+  expect_round_trip(
+      StepEvent{.request = 4, .index = 2, .total = 9, .state = "failed", .step = step});
 }
 
 TEST(Json, every_kind_of_error_round_trips) {
-  for (const ErrorKind kind : {ErrorKind::failed, ErrorKind::usage, ErrorKind::not_found, ErrorKind::refused,
-                               ErrorKind::busy, ErrorKind::unavailable, ErrorKind::timed_out}) {
+  for (const ErrorKind kind :
+       {ErrorKind::failed, ErrorKind::usage, ErrorKind::not_found, ErrorKind::refused,
+        ErrorKind::busy, ErrorKind::unavailable, ErrorKind::timed_out}) {
     const auto read = from_json<Error>(to_json(Error{kind, "E-X", "m", "h", 5}));
     ASSERT_TRUE(read);
     EXPECT_EQ(read->kind, kind);
@@ -102,7 +105,8 @@ TEST(Json, status_and_parameters_round_trip) {
 }
 
 TEST(Params, a_misspelt_member_is_refused) {
-  const auto read = from_json<AttachParams>(json::parse(R"({"domain":"net","devices":[],"moode":"hot"})"));
+  const auto read =
+      from_json<AttachParams>(json::parse(R"({"domain":"net","devices":[],"moode":"hot"})"));
   ASSERT_FALSE(read);
   EXPECT_EQ(read.error().kind, ErrorKind::usage);
   EXPECT_THAT(read.error().message, HasSubstr("moode"));

@@ -39,9 +39,8 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(
         Malformed{"garbage", kParseError, "not JSON"},
         Malformed{"{\"jsonrpc\":\"2.0\",", kParseError, "not JSON"},
-        Malformed{"\xff\xfe", kParseError, "not JSON"},
-        Malformed{"[]", kInvalidRequest, "batches"}, Malformed{"42", kInvalidRequest, "an object"},
-        Malformed{"{}", kInvalidRequest, "id"},
+        Malformed{"\xff\xfe", kParseError, "not JSON"}, Malformed{"[]", kInvalidRequest, "batches"},
+        Malformed{"42", kInvalidRequest, "an object"}, Malformed{"{}", kInvalidRequest, "id"},
         Malformed{R"({"jsonrpc":"2.0","id":null,"method":"list"})", kInvalidRequest, "id"},
         Malformed{R"({"jsonrpc":"2.0","id":{},"method":"list"})", kInvalidRequest, "id"},
         Malformed{R"({"id":1,"method":"list"})", kInvalidRequest, "jsonrpc"},

@@ -20,9 +20,9 @@ Result<LogLevel> parse_log_level(std::string_view text);
 std::string_view to_string(LogLevel level) noexcept;
 
 struct Limits {
-  std::size_t clients = 64;            ///< Connections; a half of them for root only.
+  std::size_t clients = 64;             ///< Connections; a half of them for root only.
   std::size_t message_bytes = 1 << 20;  ///< Longest request.
-  std::size_t plans = 64;              ///< Plans under way.
+  std::size_t plans = 64;               ///< Plans under way.
 };
 
 struct Paths {

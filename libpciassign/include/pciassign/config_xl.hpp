@@ -17,8 +17,8 @@ namespace pciassign::config {
 struct XlDomain {
   std::string name;
   DomainKind kind = DomainKind::pv;
-  std::vector<DeviceSpec> devices;           ///< pci=[...] with the file's pci_* defaults applied.
-  std::optional<std::string> passthrough;    ///< As written.
+  std::vector<DeviceSpec> devices;         ///< pci=[...] with the file's pci_* defaults applied.
+  std::optional<std::string> passthrough;  ///< As written.
   std::optional<bool> e820_host;
 };
 

@@ -76,11 +76,9 @@ Result<DeviceParams> from_json<DeviceParams>(const boost::json::value&);
 template <>
 Result<DomainParams> from_json<DomainParams>(const boost::json::value&);
 template <>
-Result<CreatePrepareParams> from_json<CreatePrepareParams>(
-    const boost::json::value&);
+Result<CreatePrepareParams> from_json<CreatePrepareParams>(const boost::json::value&);
 template <>
-Result<CreateCompleteParams> from_json<CreateCompleteParams>(
-    const boost::json::value&);
+Result<CreateCompleteParams> from_json<CreateCompleteParams>(const boost::json::value&);
 template <>
 Result<CancelParams> from_json<CancelParams>(const boost::json::value&);
 

@@ -3,8 +3,8 @@
 /// The envelopes of the control protocol: JSON-RPC 2.0, one message a line, both ways.
 ///
 /// Requests carry an integer or string id. Batches are not supported. An error of the product
-/// (refused, busy, ...) has code -32000 minus its exit status and carries the whole Error in `data`;
-/// errors of the protocol itself have the codes that JSON-RPC gives them.
+/// (refused, busy, ...) has code -32000 minus its exit status and carries the whole Error in
+/// `data`; errors of the protocol itself have the codes that JSON-RPC gives them.
 #pragma once
 #include <boost/json.hpp>
 #include <cstddef>
@@ -73,7 +73,8 @@ class LineFramer {
   explicit LineFramer(std::size_t limit) : limit_(limit) {}
   /// Calls `line` (without newline or a carriage return before it) for each complete one; empty
   /// lines are skipped. False once a line is longer than the limit: give the stream up.
-  [[nodiscard]] bool feed(std::string_view bytes, const std::function<void(std::string_view)>& line);
+  [[nodiscard]] bool feed(std::string_view bytes,
+                          const std::function<void(std::string_view)>& line);
   /// Bytes of a line that has not ended.
   [[nodiscard]] std::size_t pending() const noexcept { return buffer_.size(); }
 

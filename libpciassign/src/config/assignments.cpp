@@ -12,7 +12,8 @@ namespace {
 
 Result<Assignment> read_assignment(const std::string& name, const toml::node& node,
                                    const std::string& origin) {
-  if (!node.is_table()) return fail_at(node, origin, fmt::format("domain.{} must be a table", name));
+  if (!node.is_table())
+    return fail_at(node, origin, fmt::format("domain.{} must be a table", name));
   Assignment assignment;
   assignment.domain = name;
   assignment.origin = position(node, origin);
@@ -81,7 +82,8 @@ Result<Assignments> load_assignments(const std::filesystem::path& directory) {
   Assignments all;
   std::error_code ec;
   std::vector<std::filesystem::path> files;
-  for (std::filesystem::directory_iterator it(directory, ec), end; !ec && it != end; it.increment(ec)) {
+  for (std::filesystem::directory_iterator it(directory, ec), end; !ec && it != end;
+       it.increment(ec)) {
     if (it->path().extension() == ".toml") files.push_back(it->path());
   }
   if (ec && ec != std::errc::no_such_file_or_directory) {

@@ -11,10 +11,11 @@
 namespace pciassign::config {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, LogLevel>, 4> kLevels{{{"debug", LogLevel::debug},
-                                                                        {"info", LogLevel::info},
-                                                                        {"warning", LogLevel::warning},
-                                                                        {"error", LogLevel::error}}};
+constexpr std::array<std::pair<std::string_view, LogLevel>, 4> kLevels{
+    {{"debug", LogLevel::debug},
+     {"info", LogLevel::info},
+     {"warning", LogLevel::warning},
+     {"error", LogLevel::error}}};
 
 std::size_t seconds(std::chrono::milliseconds value) {
   return static_cast<std::size_t>(value.count() / 1000);
@@ -26,7 +27,8 @@ Result<LogLevel> parse_log_level(std::string_view text) {
   for (const auto& [name, level] : kLevels) {
     if (name == text) return level;
   }
-  return fail(ErrorKind::usage, fmt::format("\"{}\" is no log level: debug, info, warning or error", text));
+  return fail(ErrorKind::usage,
+              fmt::format("\"{}\" is no log level: debug, info, warning or error", text));
 }
 
 std::string_view to_string(LogLevel level) noexcept {

@@ -78,7 +78,8 @@ class Reader {
     return result;
   }
   void complain(const std::string& key, const std::string& why) {
-    if (!error_) error_ = fail(ErrorKind::usage, fmt::format("{}: {} {}", origin_, key, why)).value();
+    if (!error_)
+      error_ = fail(ErrorKind::usage, fmt::format("{}: {} {}", origin_, key, why)).value();
   }
   [[nodiscard]] const std::optional<Error>& error() const { return error_; }
 

@@ -23,7 +23,9 @@ tl::unexpected<Error> gone() {
 
 Client::Client(int fd) : fd_(fd), framer_(std::make_unique<LineFramer>(kMaxReplyBytes)) {}
 
-Client::Client(Client&& other) noexcept { *this = std::move(other); }
+Client::Client(Client&& other) noexcept {
+  *this = std::move(other);
+}
 
 Client& Client::operator=(Client&& other) noexcept {
   if (this != &other) {
@@ -99,7 +101,8 @@ Result<json::value> Client::call(std::string_view method, json::object params) {
   const std::int64_t id = next_id_++;
   std::optional<std::int64_t> cancel_id;
   error_data_.clear();
-  if (auto sent = send(request_line({json::value(id), std::string(method), std::move(params)})); !sent) {
+  if (auto sent = send(request_line({json::value(id), std::string(method), std::move(params)}));
+      !sent) {
     return tl::unexpected<Error>(sent.error());
   }
   const auto cancel_once = [&] {

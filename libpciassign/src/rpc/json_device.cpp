@@ -7,7 +7,9 @@ namespace pciassign::rpc {
 namespace json = boost::json;
 namespace {
 
-std::string id4(std::uint16_t value) { return fmt::format("{:04x}", value); }
+std::string id4(std::uint16_t value) {
+  return fmt::format("{:04x}", value);
+}
 
 json::value or_null(const std::optional<Sbdf>& sbdf) {
   return sbdf ? json::value(sbdf->str()) : json::value(nullptr);

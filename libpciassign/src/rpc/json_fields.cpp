@@ -9,7 +9,9 @@
 namespace pciassign::rpc {
 namespace json = boost::json;
 
-std::string hex(std::uint64_t value, int digits) { return fmt::format("0x{:0{}x}", value, digits); }
+std::string hex(std::uint64_t value, int digits) {
+  return fmt::format("0x{:0{}x}", value, digits);
+}
 
 Result<std::uint64_t> parse_hex(std::string_view text) {
   std::string_view digits = text;
@@ -100,8 +102,8 @@ void Fields::read(std::string_view key, const json::value& value, Sbdf& out) {
 
 namespace {
 
-constexpr std::array kKinds{ErrorKind::failed, ErrorKind::usage,       ErrorKind::not_found,
-                            ErrorKind::refused, ErrorKind::busy,       ErrorKind::unavailable,
+constexpr std::array kKinds{ErrorKind::failed,   ErrorKind::usage, ErrorKind::not_found,
+                            ErrorKind::refused,  ErrorKind::busy,  ErrorKind::unavailable,
                             ErrorKind::timed_out};
 constexpr std::array kPlanKinds{PlanKind::attach, PlanKind::detach, PlanKind::reserve,
                                 PlanKind::release, PlanKind::cleanup};

@@ -65,12 +65,13 @@ class Fields {
   const boost::json::array* array(std::string_view key, const boost::json::value& value);
 
   template <std::integral T>
-    requires(!std::same_as<T, bool>)
-  void read(std::string_view key, const boost::json::value& value, T& out) {
+  requires(!std::same_as<T, bool>) void read(std::string_view key, const boost::json::value& value,
+                                             T& out) {
     constexpr auto kHigh = static_cast<std::uint64_t>(std::numeric_limits<T>::max());
     constexpr auto kMost = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
-    if (const auto number = integer(key, value, static_cast<std::int64_t>(std::numeric_limits<T>::min()),
-                                    static_cast<std::int64_t>(kHigh < kMost ? kHigh : kMost))) {
+    if (const auto number =
+            integer(key, value, static_cast<std::int64_t>(std::numeric_limits<T>::min()),
+                    static_cast<std::int64_t>(kHigh < kMost ? kHigh : kMost))) {
       out = static_cast<T>(*number);
     }
   }
@@ -94,7 +95,7 @@ class Fields {
   }
   /// Anything else has a from_json of its own.
   template <class T>
-    requires std::is_class_v<T>
+  requires std::is_class_v<T>
   void read(std::string_view key, const boost::json::value& value, T& out) {
     Result<T> inner = from_json<T>(value);
     if (inner) {

@@ -46,7 +46,9 @@ Result<DetachParams> from_json<DetachParams>(const json::value& value) {
   return finish(fields.no_others(), std::move(p));
 }
 
-json::object to_json(const DeviceParams& p) { return {{"device", p.device}}; }
+json::object to_json(const DeviceParams& p) {
+  return {{"device", p.device}};
+}
 template <>
 Result<DeviceParams> from_json<DeviceParams>(const json::value& value) {
   DeviceParams p;
@@ -55,7 +57,9 @@ Result<DeviceParams> from_json<DeviceParams>(const json::value& value) {
   return finish(fields.no_others(), std::move(p));
 }
 
-json::object to_json(const DomainParams& p) { return {{"domain", p.domain}}; }
+json::object to_json(const DomainParams& p) {
+  return {{"domain", p.domain}};
+}
 template <>
 Result<DomainParams> from_json<DomainParams>(const json::value& value) {
   DomainParams p;
@@ -86,7 +90,9 @@ Result<CreateCompleteParams> from_json<CreateCompleteParams>(const json::value& 
   return finish(fields.no_others(), std::move(p));
 }
 
-json::object to_json(const CancelParams& p) { return {{"request", p.request}}; }
+json::object to_json(const CancelParams& p) {
+  return {{"request", p.request}};
+}
 template <>
 Result<CancelParams> from_json<CancelParams>(const json::value& value) {
   CancelParams p;

@@ -9,7 +9,9 @@ json::value domid_json(const std::optional<DomId>& domid) {
   return domid ? json::value(*domid) : json::value(nullptr);
 }
 
-json::value text(std::string_view view) { return json::value(json::string(view.data(), view.size())); }
+json::value text(std::string_view view) {
+  return json::value(json::string(view.data(), view.size()));
+}
 
 std::string_view severity_name(Severity severity) {
   switch (severity) {
@@ -103,14 +105,10 @@ json::object to_json(const PlanView& plan) {
   for (const PlanStep& step : plan.steps) {
     steps.push_back(json::object{{"id", step.id}, {"words", step.words}});
   }
-  return {{"kind", text(to_string(plan.kind))},
-          {"title", plan.title},
-          {"domain", domid_json(plan.domid)},
-          {"domain_name", plan.domain_name},
-          {"devices", std::move(devices)},
-          {"findings", to_json_array(plan.findings)},
-          {"steps", std::move(steps)},
-          {"undo_command", plan.undo_command}};
+  return {{"kind", text(to_string(plan.kind))}, {"title", plan.title},
+          {"domain", domid_json(plan.domid)},   {"domain_name", plan.domain_name},
+          {"devices", std::move(devices)},      {"findings", to_json_array(plan.findings)},
+          {"steps", std::move(steps)},          {"undo_command", plan.undo_command}};
 }
 
 template <>

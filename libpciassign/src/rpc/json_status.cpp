@@ -22,7 +22,11 @@ json::object to_json(const RetryView& retry) {
 }  // namespace
 
 json::object to_json(const DomainResult& d) {
-  return {{"domid", d.domid}, {"name", d.name}, {"uuid", d.uuid}, {"kind", d.kind}, {"paused", d.paused}};
+  return {{"domid", d.domid},
+          {"name", d.name},
+          {"uuid", d.uuid},
+          {"kind", d.kind},
+          {"paused", d.paused}};
 }
 template <>
 Result<DomainResult> from_json<DomainResult>(const json::value& value) {

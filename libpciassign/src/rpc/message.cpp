@@ -9,9 +9,13 @@ namespace pciassign::rpc {
 namespace json = boost::json;
 namespace {
 
-std::string line(const json::object& object) { return json::serialize(object) + "\n"; }
+std::string line(const json::object& object) {
+  return json::serialize(object) + "\n";
+}
 
-json::object envelope() { return {{"jsonrpc", "2.0"}}; }
+json::object envelope() {
+  return {{"jsonrpc", "2.0"}};
+}
 
 /// The reader's depth is bounded (Boost.JSON: 32), so a hostile line cannot exhaust the stack.
 std::optional<json::object> parse_object(std::string_view text, std::string& why) {

@@ -46,7 +46,8 @@ Result<Plan> make_plan(Toolstack& toolstack, const PlanParams& params) {
     const auto devices = parse_addresses(params.devices);
     if (!devices) return tl::unexpected<Error>(devices.error());
     if (devices->size() != 1) return fail(ErrorKind::usage, params.action + " takes one device");
-    return reserve ? toolstack.plan_reserve(devices->front()) : toolstack.plan_release(devices->front());
+    return reserve ? toolstack.plan_reserve(devices->front())
+                   : toolstack.plan_release(devices->front());
   }
   const bool attach = params.action == "attach";
   if (!attach && params.action != "detach") {

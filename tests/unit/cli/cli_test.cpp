@@ -11,7 +11,9 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
-bool is_figure(char c) { return (c >= '0' && c <= '9') || c == '.'; }
+bool is_figure(char c) {
+  return (c >= '0' && c <= '9') || c == '.';
+}
 
 /// Replaces figure and unit of each duration, which differ from run to run. (std::regex makes GCC
 /// warn under the sanitizers.)
@@ -27,7 +29,8 @@ std::string stable(const std::string& text) {
     std::string figure = text.substr(at, end - at);
     for (const std::string unit : {" us", " ms", " s"}) {
       const char next = end + unit.size() < text.size() ? text[end + unit.size()] : ' ';
-      if (text.compare(end, unit.size(), unit) == 0 && !std::isalpha(static_cast<unsigned char>(next))) {
+      if (text.compare(end, unit.size(), unit) == 0 &&
+          !std::isalpha(static_cast<unsigned char>(next))) {
         figure = "TIME";
         end += unit.size();
         while (!out.empty() && out.back() == ' ' && out.ends_with("  ")) out.pop_back();
@@ -50,7 +53,8 @@ void expect_golden(const std::string& name, const std::string& text) {
   }
   std::ifstream in(file);
   const std::string golden{std::istreambuf_iterator<char>(in), {}};
-  EXPECT_EQ(stable(text), golden) << "differs from " << file << "; PCIASSIGN_GOLDEN=write renews it";
+  EXPECT_EQ(stable(text), golden) << "differs from " << file
+                                  << "; PCIASSIGN_GOLDEN=write renews it";
 }
 
 class Cli : public DaemonTest {
@@ -123,7 +127,7 @@ TEST_F(Cli, wrong_input_is_one_clear_line_and_changes_nothing) {
       {{"attach", "net", "zz:04.0"}, 2, "zz:04.0"},
       {{"attach", "net", "00:04.9"}, 2, "00:04.9"},
       {{"attach", "net", "00:1f.0"}, 3, "0000:00:1f.0"},
-      {{"attach", "net", "00:05.0"}, 5, "other"},
+      {{"attach", "net", "00:05.0"}, 5, "domain 4"},
       {{"attach", "bare", "00:04.0"}, 4, "E-NO-PASSTHROUGH"},
       {{"attach", "net", "00:04.0,colour=red"}, 2, "colour"},
       {{"attach", "net", "00:04.0", "00:04.0"}, 2, "twice"},
@@ -135,7 +139,7 @@ TEST_F(Cli, wrong_input_is_one_clear_line_and_changes_nothing) {
       {{"show", "nonsense"}, 2, "nonsense"},
       {{"plan", "attach", "nowhere", "00:04.0"}, 3, "nowhere"},
       {{"plan", "dance"}, 2, ""},
-      {{"release", "00:05.0"}, 5, "other"},
+      {{"release", "00:05.0"}, 5, "domain 4"},
       {{"reserve", "00:1f.0"}, 3, "0000:00:1f.0"},
       {{"fly"}, 2, "fly"},
       {{}, 2, ""},
@@ -165,8 +169,9 @@ TEST_F(Cli, wrong_input_is_one_clear_line_and_changes_nothing) {
 }
 
 TEST_F(Cli, questions_are_answered_without_the_daemon) {
-  for (const std::vector<std::string>& words :
-       {std::vector<std::string>{"list"}, {"show", "00:04.0"}, {"plan", "attach", "net", "00:04.0"}}) {
+  for (const std::vector<std::string>& words : {std::vector<std::string>{"list"},
+                                                {"show", "00:04.0"},
+                                                {"plan", "attach", "net", "00:04.0"}}) {
     const Ran ran = pciassign(words);
     EXPECT_EQ(ran.status, 0) << ran.err;
     EXPECT_THAT(ran.err, HasSubstr("not running"));
@@ -175,10 +180,11 @@ TEST_F(Cli, questions_are_answered_without_the_daemon) {
 }
 
 TEST_F(Cli, changes_need_the_daemon_and_say_how_to_start_it) {
-  for (const std::vector<std::string>& words : {std::vector<std::string>{"attach", "net", "00:04.0"},
-                                                {"detach", "net", "00:04.0"},
-                                                {"reserve", "00:04.0"},
-                                                {"release", "00:04.0"}}) {
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{"attach", "net", "00:04.0"},
+        {"detach", "net", "00:04.0"},
+        {"reserve", "00:04.0"},
+        {"release", "00:04.0"}}) {
     const Ran ran = pciassign(words);
     EXPECT_EQ(ran.status, 6);
     EXPECT_THAT(ran.err, HasSubstr("hint: start it: systemctl start pciassignd"));

@@ -106,11 +106,13 @@ INSTANTIATE_TEST_SUITE_P(
                       Wrong{"[domain.net]\ndevices = [4]", "a.toml:2:12: ", "string"},
                       Wrong{"[domain.net]\ndevices = \"00:04.0\"", "a.toml:2:11: ", "array"},
                       Wrong{"[domain.net]\n", "a.toml:1:1: ", "devices"},
-                      Wrong{"[domain.net]\ndevices = [\"00:04.0\",\"0:4.0\"]", "a.toml:2:", "twice"},
-                      Wrong{"[domain.net]\ndevices = [\"00:04.0\"]\non_failure = \"panic\"", "a.toml:3:14: ",
-                            "keep-paused"},
+                      Wrong{"[domain.net]\ndevices = [\"00:04.0\",\"0:4.0\"]",
+                            "a.toml:2:", "twice"},
+                      Wrong{"[domain.net]\ndevices = [\"00:04.0\"]\non_failure = \"panic\"",
+                            "a.toml:3:14: ", "keep-paused"},
                       Wrong{"[domain.net]\ndevice = []", "a.toml:2:10: ", "device"},
-                      Wrong{"[net]\n", "a.toml:1:1: ", "net"}, Wrong{"domain = 3", "a.toml:1:10: ", "table"}));
+                      Wrong{"[net]\n", "a.toml:1:1: ", "net"},
+                      Wrong{"domain = 3", "a.toml:1:10: ", "table"}));
 
 class Directory : public ::testing::Test {
  protected:
@@ -119,7 +121,9 @@ class Directory : public ::testing::Test {
     path_ = ::mkdtemp(pattern.data());
   }
   ~Directory() override { std::filesystem::remove_all(path_); }
-  void write(const std::string& name, const std::string& text) { std::ofstream(path_ / name) << text; }
+  void write(const std::string& name, const std::string& text) {
+    std::ofstream(path_ / name) << text;
+  }
   std::filesystem::path path_;
 };
 

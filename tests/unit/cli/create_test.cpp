@@ -153,7 +153,8 @@ TEST_F(Create, a_restart_by_xl_gets_the_devices_again) {
     world.xen.all[8].info.paused = true;
     return 0;
   });
-  EXPECT_TRUE(eventually([&] { return world.xen.devices[nic].owner == 8 && world.xen.all[8].pause_count == 1; }));
+  EXPECT_TRUE(eventually(
+      [&] { return world.xen.devices[nic].owner == 8 && world.xen.all[8].pause_count == 1; }));
 }
 
 TEST_F(Create, configured_devices_are_attached_as_well) {

@@ -231,9 +231,12 @@ TEST_F(Introduced, cancel_undoes_a_request_of_the_same_connection) {
   });
   start();
   const auto fd = connect();
-  put(fd, R"({"jsonrpc":"2.0","id":7,"method":"attach","params":{"domain":"net","devices":["00:04.0"]}})" "\n");
+  put(fd,
+      R"({"jsonrpc":"2.0","id":7,"method":"attach","params":{"domain":"net","devices":["00:04.0"]}})"
+      "\n");
   ASSERT_TRUE(eventually([&] { return world.xen.devices[nic].owner == 3; }));
-  put(fd, R"({"jsonrpc":"2.0","id":8,"method":"cancel","params":{"request":7}})" "\n");
+  put(fd, R"({"jsonrpc":"2.0","id":8,"method":"cancel","params":{"request":7}})"
+          "\n");
   std::string line;
   do {
     line = get_line(fd);

@@ -22,12 +22,14 @@ class SimulatedToolstack final : public cli::LocalToolstack {
 }  // namespace
 
 DaemonTest::DaemonTest()
-    : log_([this](const daemon::LogRecord& record) {
-             const std::lock_guard lock(log_mutex_);
-             log_ids_.emplace_back(record.id);
-             if (::getenv("PCIASSIGN_TEST_LOG") != nullptr) std::cerr << daemon::log_line(record) << '\n';
-           },
-           daemon::LogLevel::debug) {
+    : log_(
+          [this](const daemon::LogRecord& record) {
+            const std::lock_guard lock(log_mutex_);
+            log_ids_.emplace_back(record.id);
+            if (::getenv("PCIASSIGN_TEST_LOG") != nullptr)
+              std::cerr << daemon::log_line(record) << '\n';
+          },
+          daemon::LogLevel::debug) {
   std::string pattern = ::testing::TempDir() + "pciassign.XXXXXX";
   directory = ::mkdtemp(pattern.data());
   config.paths.state = directory / "state";
@@ -132,8 +134,10 @@ bool DaemonTest::logged(std::string_view id) {
 
 config::Assignments assigned(const std::string& domain, const std::vector<std::string>& devices,
                              config::OnFailure on_failure) {
-  config::Assignment assignment{.domain = domain, .devices = {}, .on_failure = on_failure, .origin = "test"};
-  for (const std::string& text : devices) assignment.devices.push_back(DeviceSpec::parse(text).value());
+  config::Assignment assignment{
+      .domain = domain, .devices = {}, .on_failure = on_failure, .origin = "test"};
+  for (const std::string& text : devices)
+    assignment.devices.push_back(DeviceSpec::parse(text).value());
   return {{domain, assignment}};
 }
 

@@ -91,7 +91,9 @@ TEST_F(DaemonTest, a_client_that_goes_away_in_the_middle_of_an_attach_does_not_s
   start();
   {
     const auto fd = connect();
-    put(fd, R"({"jsonrpc":"2.0","id":1,"method":"attach","params":{"domain":"net","devices":["00:04.0"]}})" "\n");
+    put(fd,
+        R"({"jsonrpc":"2.0","id":1,"method":"attach","params":{"domain":"net","devices":["00:04.0"]}})"
+        "\n");
     EXPECT_TRUE(eventually([&] { return world.xen.devices[nic].owner == 3; }));
   }
   ASSERT_TRUE(eventually([&] { return logged("client-gone"); }));
@@ -117,8 +119,10 @@ TEST_F(DaemonTest, only_root_may_change) {
   session->peer.uid = 1000;
   std::string answer;
   session->send = [&](std::string line) { answer = std::move(line); };
-  for (const char* method : {"attach", "detach", "reserve", "release", "create-prepare", "create-complete", "cancel"}) {
-    core.commands().handle(session, std::string(R"({"jsonrpc":"2.0","id":1,"method":")") + method + "\"}");
+  for (const char* method :
+       {"attach", "detach", "reserve", "release", "create-prepare", "create-complete", "cancel"}) {
+    core.commands().handle(session,
+                           std::string(R"({"jsonrpc":"2.0","id":1,"method":")") + method + "\"}");
     EXPECT_THAT(answer, HasSubstr("E-NOT-ROOT")) << method;
   }
   core.commands().handle(session, R"({"jsonrpc":"2.0","id":1,"method":"list"})");

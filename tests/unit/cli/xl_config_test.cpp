@@ -23,7 +23,8 @@ TEST_P(XlFile, lists_its_devices) {
   ASSERT_TRUE(domain) << domain.error().message;
   EXPECT_EQ(domain->name, "net");
   std::vector<std::string> canonical;
-  for (const std::string& text : GetParam().devices) canonical.push_back(DeviceSpec::parse(text)->str());
+  for (const std::string& text : GetParam().devices)
+    canonical.push_back(DeviceSpec::parse(text)->str());
   std::vector<std::string> read;
   for (const DeviceSpec& spec : domain->devices) read.push_back(spec.str());
   EXPECT_EQ(read, canonical);
@@ -34,16 +35,23 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(
         Case{"none", "name='net'\n", {}}, Case{"empty", "name='net'\npci=[]\n", {}},
         Case{"one", "name=\"net\"\npci=[\"00:04.0\"]\n", {"00:04.0"}},
-        Case{"single quotes, spaces, comment", "name = 'net' # the network\npci = [ '00:04.0' ] # nic\n", {"00:04.0"}},
-        Case{"many lines", "name='net'\npci = [\n  '00:04.0',\n  # the disk\n  '0000:00:05.0',\n]\n",
+        Case{"single quotes, spaces, comment",
+             "name = 'net' # the network\npci = [ '00:04.0' ] # nic\n",
+             {"00:04.0"}},
+        Case{"many lines",
+             "name='net'\npci = [\n  '00:04.0',\n  # the disk\n  '0000:00:05.0',\n]\n",
              {"00:04.0", "00:05.0"}},
         Case{"hash inside quotes", "name='net'\nextra='a#b'\npci=['00:04.0']\n", {"00:04.0"}},
         Case{"semicolons", "name='net'; pci=['00:04.0']\n", {"00:04.0"}},
         Case{"no newline at the end", "name='net'\npci=['00:04.0']", {"00:04.0"}},
-        Case{"later assignment wins", "name='net'\npci=['00:03.0']\npci=['00:04.0']\n", {"00:04.0"}},
+        Case{
+            "later assignment wins", "name='net'\npci=['00:03.0']\npci=['00:04.0']\n", {"00:04.0"}},
         Case{"added", "name='net'\npci=['00:03.0']\npci+=['00:04.0']\n", {"00:03.0", "00:04.0"}},
-        Case{"options and a slot", "name='net'\npci=['00:04.0@1a,permissive=1']\n", {"00:04.0@1a,permissive=1"}},
-        Case{"defaults of the file", "name='net'\npci_permissive=1\npci_seize=1\npci=['00:04.0','00:05.0,permissive=0']\n",
+        Case{"options and a slot",
+             "name='net'\npci=['00:04.0@1a,permissive=1']\n",
+             {"00:04.0@1a,permissive=1"}},
+        Case{"defaults of the file",
+             "name='net'\npci_permissive=1\npci_seize=1\npci=['00:04.0','00:05.0,permissive=0']\n",
              {"00:04.0,permissive=1,seize=1", "00:05.0,seize=1"}},
         Case{"Xen 2.0's form", "name='net'\npci=['00,04,00','03,1a,01']\n", {"00:04.0", "03:1a.1"}},
         Case{"all functions", "name='net'\npci=['00:04.*']\n", {"00:04.*"}}),
@@ -99,8 +107,9 @@ XlDomain reread(const std::string& text) {
 }
 
 TEST(Copy, has_no_devices_but_room_for_them) {
-  for (const char* text : {"name='a'\npci=['00:04.0']", "name='a'\npci=[\n'00:04.0',\n'00:05.0' ]\npci+=['00:06.0']\n",
-                           "name='a'\npci=['00:04.0'] # end", "name='a'; pci=['00:04.0']"}) {
+  for (const char* text :
+       {"name='a'\npci=['00:04.0']", "name='a'\npci=[\n'00:04.0',\n'00:05.0' ]\npci+=['00:06.0']\n",
+        "name='a'\npci=['00:04.0'] # end", "name='a'; pci=['00:04.0']"}) {
     const XlDomain copy = reread(text);
     EXPECT_TRUE(copy.devices.empty()) << text;
     EXPECT_EQ(copy.passthrough, "enabled");
