@@ -37,7 +37,7 @@ std::string ProgramEnd::last_words() const {
   std::size_t at = 0;
   while (at < output.size()) {
     const std::size_t end = std::min(output.find('\n', at), output.size());
-    const std::string line = output.substr(at, end - at);
+    std::string line = output.substr(at, end - at);
     at = end + 1;
     if (line.find("rror:") != std::string::npos) return line;
     if (line.find_first_not_of(" \t") != std::string::npos) last = line;

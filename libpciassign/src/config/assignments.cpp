@@ -48,13 +48,13 @@ Result<Assignment> read_assignment(const std::string& name, const toml::node& no
   return assignment;
 }
 
-Result<void> merge(Assignments& into, Assignments from) {
-  for (auto& [name, assignment] : from) {
+Result<void> merge(Assignments& into, const Assignments& from) {
+  for (const auto& [name, assignment] : from) {
     if (const auto other = into.find(name); other != into.end()) {
       return fail(ErrorKind::usage, fmt::format("{}: domain {} is configured already at {}",
                                                 assignment.origin, name, other->second.origin));
     }
-    into.emplace(name, std::move(assignment));
+    into.emplace(name, assignment);
   }
   return {};
 }
@@ -95,7 +95,7 @@ Result<Assignments> load_assignments(const std::filesystem::path& directory) {
     if (!text) return tl::unexpected<Error>(text.error());
     Result<Assignments> part = parse_assignments(*text, file.string());
     if (!part) return tl::unexpected<Error>(part.error());
-    if (auto merged = merge(all, std::move(*part)); !merged) {
+    if (auto merged = merge(all, *part); !merged) {
       return tl::unexpected<Error>(merged.error());
     }
   }
