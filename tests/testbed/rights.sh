@@ -99,13 +99,19 @@ assert_nothing_left() {
 	done
 }
 
-# wait_journal_empty SECONDS: until the daemon has nothing under way or given, by event.
-wait_journal_empty() {
-	local directory=/var/lib/pciassign/journal event
-	journal_empty() { [[ -z $(find "$directory" -name '*.json' -print -quit 2>/dev/null) ]]; }
-	journal_empty && return 0
-	while ! journal_empty && read -r -t "$1" event; do
+# wait_journal SECONDS GLOB: until the journal has no such file, by event.
+wait_journal() {
+	local seconds=$1 glob=$2 directory=/var/lib/pciassign/journal event
+	journal_has() { [[ -n $(find "$directory" -name "$glob" -print -quit 2>/dev/null) ]]; }
+	journal_has || return 0
+	while journal_has && read -r -t "$seconds" event; do
 		: "$event"
-	done < <(timeout "$1" inotifywait --monitor --event delete,moved_from,moved_to "$directory" 2>&1)
-	journal_empty
+	done < <(timeout "$seconds" inotifywait --monitor --event delete,moved_from,moved_to "$directory" 2>&1)
+	! journal_has
 }
+
+# wait_journal_empty SECONDS: until the daemon has nothing under way or given.
+wait_journal_empty() { wait_journal "$1" '*.json'; }
+
+# wait_journal_without SECONDS SBDF: until the device is free.
+wait_journal_without() { wait_journal "$1" "$2.json"; }

@@ -51,7 +51,10 @@ Logger quiet_logger() {
 
 class XenctrlHypervisor final : public Hypervisor {
  public:
-  XenctrlHypervisor(xc_interface* xch, Logger logger) : logger_(std::move(logger)), xch_(xch) {}
+  XenctrlHypervisor(xc_interface* xch, Logger logger)
+      : logger_(std::move(logger)),
+        xch_(xch),
+        remapping_(detail::interrupt_remapping_from(console_ring())) {}
   ~XenctrlHypervisor() override { xc_interface_close(xch_); }
   XenctrlHypervisor(const XenctrlHypervisor&) = delete;
   XenctrlHypervisor& operator=(const XenctrlHypervisor&) = delete;
@@ -65,7 +68,6 @@ class XenctrlHypervisor final : public Hypervisor {
     xc_physinfo_t physical{};
     if (xc_physinfo(xch_, &physical) != 0) return failed("asking Xen about the machine");
     info.iommu = (physical.capabilities & XEN_SYSCTL_PHYSCAP_directio) != 0;
-    if (!remapping_) remapping_ = detail::interrupt_remapping_from(console_ring());
     info.interrupt_remapping = remapping_;
     return info;
   }
@@ -196,7 +198,8 @@ class XenctrlHypervisor final : public Hypervisor {
 
   Logger logger_;  // outlives xch_
   xc_interface* xch_;
-  std::optional<bool> remapping_;  // kept: the ring forgets, the machine does not change
+  // Read as early as can be and kept: the ring forgets, the machine does not change.
+  const std::optional<bool> remapping_;
 };
 
 }  // namespace
