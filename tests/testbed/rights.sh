@@ -95,7 +95,7 @@ assert_nothing_left() {
 	for device; do
 		key=${device//[:.]/-}
 		xenstore_is "/libxl/pci/$key/domid" gone || fail "/libxl/pci/$key/domid is still there"
-		[[ ! -e /var/lib/pciassign/journal/$device.json ]] || fail "the journal still has $device"
+		[[ ! -e /var/lib/pciassign/journal/$key.json ]] || fail "the journal still has $device"
 	done
 }
 
@@ -114,4 +114,4 @@ wait_journal() {
 wait_journal_empty() { wait_journal "$1" '*.json'; }
 
 # wait_journal_without SECONDS SBDF: until the device is free.
-wait_journal_without() { wait_journal "$1" "$2.json"; }
+wait_journal_without() { wait_journal "$1" "${2//[:.]/-}.json"; }

@@ -27,9 +27,7 @@ kill_daemon() {
 	local pid
 	pid=$(pgrep -x pciassignd) || fail "pciassignd does not run"
 	kill -9 "$pid"
-	while [[ -d /proc/$pid ]] && ! grep -q '^State:.Z' "/proc/$pid/status"; do
-		tail --pid="$pid" -f /dev/null
-	done
+	timeout 20 tail --pid="$pid" -f /dev/null || fail "pciassignd $pid survives SIGKILL"
 }
 
 step "guests"
@@ -63,13 +61,13 @@ must guest kill plain
 step "two guests, two devices"
 must pciassign attach one "$nic"
 must pciassign attach two "$old_nic,allow=no-reset" "$disk"
-remember
-refused 5 'E-OWNED' attach two "$nic"
 guest_network one e1000e
 guest_network two e1000
 must guest until two 20 "test -b /dev/nvme0n1"
 must assert_rights "$one" "${gsis[4]}" "$nic"
 must assert_rights "$two" "${gsis[3]} ${gsis[5]}" "$old_nic" "$disk"
+remember
+refused 5 'E-OWNED' attach two "$nic"
 must pciassign list
 
 step "xl sees our assignments and does not give the device away"
@@ -115,7 +113,7 @@ step "a guest is shut down in an orderly way"
 must guest start three --cfg "pci=[\"$nic\"]" --create-with 'pciassign create'
 three=$(xl domid three)
 must assert_rights "$three" "${gsis[4]}" "$nic"
-must guest run three "poweroff -f" || true
+guest run three "poweroff -f" # its answer may or may not arrive
 must guest gone three 60
 must wait_journal_empty 60
 assert_quarantined "$nic"
