@@ -471,14 +471,8 @@ static void ctl_work(struct work_struct *work)
 	enum xenbus_state own, front;
 
 	mutex_lock(&a->lock);
-	if (a->dying) {
-		disconnect(a);
-		mutex_unlock(&a->lock);
-		cancel_work_sync(&a->op_work);
-		release_devs(a, true);
-		pb_attach_put(a);
-		return;
-	}
+	if (a->dying)
+		goto out;
 
 	/* The toolstack writes our state too, so the store knows better than xdev. */
 	own = compat_read_driver_state(a->xdev, a->xdev->nodename);
@@ -530,6 +524,24 @@ out:
 	mutex_unlock(&a->lock);
 }
 
+/*
+ * The attachment's end, of which there must be one: ctl_work() may have been queued
+ * before dying was set and may find it set, so it is not ctl_work() that drops the
+ * reference. Nothing kicks it any more: both watches are gone.
+ */
+static void end_work(struct work_struct *work)
+{
+	struct pb_attach *a = container_of(work, struct pb_attach, end_work);
+
+	cancel_delayed_work_sync(&a->ctl_work);
+	mutex_lock(&a->lock);
+	disconnect(a);
+	mutex_unlock(&a->lock);
+	cancel_work_sync(&a->op_work);
+	release_devs(a, true);
+	pb_attach_put(a);
+}
+
 static void kick(struct pb_attach *a)
 {
 	mod_delayed_work(pb_wq, &a->ctl_work, 0);
@@ -570,6 +582,7 @@ static int attach_probe(struct xenbus_device *xdev, const struct xenbus_device_i
 	mutex_init(&a->lock);
 	INIT_WORK(&a->op_work, op_work);
 	INIT_DELAYED_WORK(&a->ctl_work, ctl_work);
+	INIT_WORK(&a->end_work, end_work);
 	a->xdev = xdev;
 	a->domid = xdev->otherend_id;
 	get_device(&xdev->dev);
@@ -592,7 +605,7 @@ static int attach_probe(struct xenbus_device *xdev, const struct xenbus_device_i
 
 /*
  * Runs in xenwatch, which every back end of dom0 needs: the resets of a release are
- * left to ctl_work(), the last run of which drops the attachment.
+ * left to end_work(), which drops the attachment.
  */
 static void attach_remove(struct xenbus_device *xdev)
 {
@@ -606,7 +619,7 @@ static void attach_remove(struct xenbus_device *xdev)
 	}
 	dev_set_drvdata(&xdev->dev, NULL);
 	WRITE_ONCE(a->dying, true);
-	kick(a);
+	queue_work(pb_wq, &a->end_work);
 }
 
 static const struct xenbus_device_id pb_xenbus_ids[] = {

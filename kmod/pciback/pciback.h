@@ -76,6 +76,7 @@ struct pb_attach {
 	unsigned long eoi;		/* bit 0: an event wants its end of interrupt */
 	struct work_struct op_work;
 	struct delayed_work ctl_work;
+	struct work_struct end_work;	/* queued once, by remove(); drops remove()'s reference */
 	struct xenbus_watch watch;
 	bool watching;
 };
