@@ -196,8 +196,9 @@ struct pb_dev *pb_dev_claim(struct pb_attach *a, const struct vpci_addr *at)
 		err = -ENODEV;
 	else if (dev->releasing)
 		err = -EAGAIN;
+	/* Its owner is ending and has not come to this device yet; it drops its reference later. */
 	else if (dev->owner)
-		err = -EBUSY;
+		err = READ_ONCE(dev->owner->dying) ? -EAGAIN : -EBUSY;
 	/* In use means in use: the module cannot be unloaded beneath a guest. */
 	else if (!try_module_get(THIS_MODULE))
 		err = -ENODEV;
