@@ -296,6 +296,19 @@ void pb_dev_quiesce(struct pb_dev *dev, struct pb_attach *a)
 	device_unlock(&dev->pdev->dev);
 }
 
+/*
+ * The core saves and restores the registers around a reset. In D3 it would save what
+ * is left of them, without decode or addresses: they are put back first (XSA-120, 126).
+ */
+static int reset_awake(struct pb_dev *dev)
+{
+	if (dev->d3_saved) {
+		pb_power(dev, 0);
+		cs_note_power(dev->cs, 0);
+	}
+	return pci_reset_function_locked(dev->pdev);
+}
+
 /* A guest asked for it: what a reset does to its view happens, the host's set-up stays. */
 void pb_dev_flr(struct pb_dev *dev, struct pb_attach *a)
 {
@@ -308,8 +321,10 @@ void pb_dev_flr(struct pb_dev *dev, struct pb_attach *a)
 	mutex_unlock(&pb_lock);
 	if (mine) {
 		mutex_lock(&dev->lock);
+		/* fresh_view() shows it off: nothing puts it back. */
+		dev->cs->b[PCI_COMMAND].shadow &= ~PCI_COMMAND_MASTER;
 		pci_clear_master(dev->pdev);
-		err = pci_reset_function_locked(dev->pdev);
+		err = reset_awake(dev);
 		if (err)
 			dev_warn_ratelimited(&dev->pdev->dev,
 					     "reset asked for by domain %d failed: %d\n",
@@ -327,7 +342,7 @@ int pb_dev_reset(struct pb_dev *dev)
 	device_lock(&dev->pdev->dev);
 	if (pci_get_drvdata(dev->pdev) == dev) {
 		mutex_lock(&dev->lock);
-		err = pci_reset_function_locked(dev->pdev);
+		err = reset_awake(dev);
 		mutex_unlock(&dev->lock);
 	}
 	device_unlock(&dev->pdev->dev);

@@ -29,7 +29,7 @@ static void bus_master(struct pb_dev *dev, bool on)
 }
 
 /* A function may lose its registers on the way through D3: they are put back. */
-static void power(struct pb_dev *dev, u32 state)
+void pb_power(struct pb_dev *dev, u32 state)
 {
 	struct pci_dev *pdev = dev->pdev;
 	int err;
@@ -94,7 +94,7 @@ void pb_effects(struct pb_dev *dev, const struct cs_effects *fx)
 			pci_intx(pdev, !e->value);
 			break;
 		case CS_EFF_POWER:
-			power(dev, e->value);
+			pb_power(dev, e->value);
 			break;
 		case CS_EFF_FLR:
 			dev->flr_wanted = true;

@@ -116,6 +116,7 @@ int pb_intx_hook(struct pb_dev *dev, bool force);
 void pb_intx_unhook(struct pb_dev *dev);
 
 /* effects.c, under dev->lock */
+void pb_power(struct pb_dev *dev, u32 state);
 void pb_effects(struct pb_dev *dev, const struct cs_effects *fx);
 
 /* ops.c: under attach->lock. *flr is set, with a reference, when a reset is to follow. */
