@@ -43,13 +43,17 @@ install: ## install what `all` built (honours DESTDIR, PREFIX, KVER)
 	DESTDIR=$(DESTDIR) cmake --install $(BUILD)/user
 	$(MAKE) -C kmod KVER=$$(scripts/kernel-version) DESTDIR=$(DESTDIR) modules_install
 
+# Each test's line goes to a file; what is shown is what failed, and the count.
+ctest = ctest --test-dir $(1) --output-on-failure --quiet --output-log $(1)/tests.log -j $(JOBS) || { cat $(1)/tests.log; exit 1; }; tail -n 3 $(1)/tests.log
+
 unit: userspace
-	ctest --test-dir $(BUILD)/user --output-on-failure -j $(JOBS)
+	$(call ctest,$(BUILD)/user)
 
 unit-sanitized: setup-build
-	cmake -S . -B $(BUILD)/sanitized -G Ninja $(CMAKE_FLAGS) -DPCIASSIGN_SANITIZE=ON >/dev/null
+	cmake -S . -B $(BUILD)/sanitized -G Ninja $(CMAKE_FLAGS) -DPCIASSIGN_SANITIZE=ON \
+		-DCMAKE_BUILD_TYPE=Debug "-DCMAKE_CXX_FLAGS_DEBUG=-O0 -g1" >/dev/null
 	cmake --build $(BUILD)/sanitized -j $(JOBS)
-	ctest --test-dir $(BUILD)/sanitized --output-on-failure -j $(JOBS)
+	$(call ctest,$(BUILD)/sanitized)
 
 sparse: setup-build $(BUILD)/stamp/setup-check
 	$(MAKE) -C kmod KVER=$$(scripts/kernel-version) sparse

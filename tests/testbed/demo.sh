@@ -53,21 +53,28 @@ cat >/etc/pciassign/assignments.d/driver.toml <<-EOF
 EOF
 indented </etc/pciassign/assignments.d/driver.toml
 pkill -HUP -x pciassignd || fail "pciassignd does not run"
+say "before: Xen's own view (debug keys q and Q): no domain but dom0, the devices are dom0's"
+debug_key qQ | grep -E "General information|($nic|$disk) - " | sed 's/^(XEN) //' | indented
 
-step "3. the domain is created by plain xl; pciassignd attaches before its first instruction"
+step "3. plain xl creates the domain and leaves it paused; pciassignd has attached the devices already"
 begin=$(now)
-must guest start driver --mem 256 --cfg 'passthrough="enabled"' --cfg 'e820_host=1'
+must guest start driver --mem 256 --cfg 'passthrough="enabled"' --cfg 'e820_host=1' --create-with 'xl create -q -p' --no-wait
 id=$(xl domid driver)
-say "xl create to a guest that takes commands: $(since "$begin") s"
-say "the daemon's plan, as it was executed:"
-grep -F "driver" /host/logs/pciassignd.log | indented
+must wait_log 20 /host/logs/pciassignd.log 'domain-ready'
+say "pciassignd's plan, which was carried out ($(since "$begin") s with xl's creation of the domain):"
+sed -n 's/.*debug step: \(.*\) state=done .*/\1/p; s/.*info plan-done: /done: /p' /host/logs/pciassignd.log | indented
+told xl list
+assert_equal "time that the domain has run" 0.0 "$(xl list driver | awk 'NR == 2 { print $NF }')"
+say "it has not executed an instruction yet"
 
 step "4. what the hypervisor grants is exactly these devices"
 show_rights "$id"
 must assert_rights "$id" "$gsis" "$nic" "$disk"
 say "equal to the BARs, ports and interrupts of the two devices"
 
-step "5. the guest's own drivers work: a ping through the NIC, the disk's content"
+step "5. it runs: the guest's own drivers, a ping through the NIC, the disk's content"
+must xl unpause driver
+must guest wait driver
 told guest run driver "lspci -nnk"
 told guest_network driver e1000e
 must guest until driver 20 "test -b /dev/nvme0n1"

@@ -115,3 +115,13 @@ wait_journal_empty() { wait_journal "$1" '*.json'; }
 
 # wait_journal_without SECONDS SBDF: until the device is free.
 wait_journal_without() { wait_journal "$1" "${2//[:.]/-}.json"; }
+
+# wait_log SECONDS FILE REGEX: until a line of the file matches, by event.
+wait_log() {
+	local seconds=$1 file=$2 regex=$3 event
+	grep -qE "$regex" "$file" && return 0
+	while ! grep -qE "$regex" "$file" && read -r -t "$seconds" event; do
+		: "$event"
+	done < <(timeout "$seconds" inotifywait --monitor --event modify "$file" 2>&1)
+	grep -qE "$regex" "$file"
+}
