@@ -62,6 +62,22 @@ static u32 pirq_of(int irq)
 	return irq > 0 ? xen_pirq_from_irq(irq) : 0;
 }
 
+/*
+ * The kernel says each time, without a limit, that Xen maps no more pirqs for a domain,
+ * and a guest may go on asking. A driver that tries fewer and fewer vectors fits in.
+ */
+#define MSI_FAILURES	10
+#define MSI_WINDOW	(5 * HZ)
+
+static bool msi_refused(struct pb_dev *dev)
+{
+	if (!dev->msi_failures || time_after(jiffies, dev->msi_since + MSI_WINDOW)) {
+		dev->msi_since = jiffies;
+		dev->msi_failures = 0;
+	}
+	return dev->msi_failures >= MSI_FAILURES;
+}
+
 static int enable_msi(struct pb_dev *dev, struct wire_op *op)
 {
 	struct pci_dev *pdev = dev->pdev;
@@ -71,7 +87,10 @@ static int enable_msi(struct pb_dev *dev, struct wire_op *op)
 		return -EALREADY;
 	if (pdev->msix_enabled || pdev->current_state != PCI_D0)
 		return -ENXIO;
+	if (msi_refused(dev))
+		return WIRE_ERR_FAILED;
 	if (pci_alloc_irq_vectors(pdev, 1, 1, PCI_IRQ_MSI) != 1) {
+		dev->msi_failures++;
 		dev_warn_ratelimited(&pdev->dev, "MSI not enabled for domain %d\n",
 				     dev->owner->domid);
 		return WIRE_ERR_FAILED;
@@ -103,6 +122,8 @@ static int enable_msix(struct pb_dev *dev, struct wire_op *op)
 	err = op_check_msix(op, count);
 	if (err)
 		return err;
+	if (msi_refused(dev))
+		return -ENOSPC;
 
 	entries = kcalloc(nr, sizeof(*entries), GFP_KERNEL);
 	if (!entries)
@@ -111,6 +132,7 @@ static int enable_msix(struct pb_dev *dev, struct wire_op *op)
 		entries[i].entry = op->msix[i].entry;
 	err = pci_enable_msix_exact(pdev, entries, nr);
 	if (err) {
+		dev->msi_failures++;
 		dev_warn_ratelimited(&pdev->dev, "%u MSI-X vectors not enabled for domain %d: %d\n",
 				     nr, dev->owner->domid, err);
 	} else {

@@ -40,6 +40,8 @@ struct pb_dev {
 	struct mutex lock;		/* cs, the hardware's registers, the fields below */
 	struct cs_space *cs;
 	bool flr_wanted;
+	unsigned long msi_since;	/* jiffies: msi_failures counts from here */
+	unsigned int msi_failures;
 	bool d3_saved;
 	bool isr_on;			/* our handler sits on the shared line */
 	bool ack_intr;			/* read by the handler without a lock */
