@@ -112,9 +112,12 @@ static int enable_msix(struct pb_dev *dev, struct wire_op *op)
 		return -EALREADY;
 	if (pdev->msi_enabled || pdev->current_state != PCI_D0)
 		return -ENXIO;
-	/* The table is read through a BAR: without decode that is an unsupported request. */
-	if (!pdev->is_virtfn &&
-	    (pci_read_config_word(pdev, PCI_COMMAND, &cmd) || !(cmd & PCI_COMMAND_MEMORY)))
+	/*
+	 * The table is read through a BAR: without decode, or with the device pulled out,
+	 * that is an unsupported request. A VF's decode is its PF's (XSA-157).
+	 */
+	if (pci_read_config_word(pci_physfn(pdev), PCI_COMMAND, &cmd) || cmd == 0xffff ||
+	    !(cmd & PCI_COMMAND_MEMORY))
 		return -ENXIO;
 	count = pci_msix_vec_count(pdev);
 	if (count < 0)
