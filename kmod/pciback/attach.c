@@ -477,6 +477,9 @@ static void ctl_work(struct work_struct *work)
 	/* The toolstack writes our state too, so the store knows better than xdev. */
 	own = compat_read_driver_state(a->xdev, a->xdev->nodename);
 	front = compat_read_driver_state(a->xdev, a->otherend);
+	/* xenbus_switch_state() writes nothing where its copy says that it has. */
+	if (own != XenbusStateUnknown)
+		a->xdev->state = own;
 
 	switch (front) {
 	case XenbusStateUnknown:
