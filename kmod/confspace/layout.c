@@ -163,8 +163,8 @@ static void init_cap(struct cs_space *cs, const u8 *snap, const struct cs_cap *c
 	switch (cap->id) {
 	case R_CAP_PM:
 		cs->pm = pos;
-		/* Without PME in the capability, its enable and status are zero too. */
-		cs->b[pos + R_PM_PMC + 1].shadow = 0;
+		/* No PME, bits 15:11; its enable and status are zero too. D1 and D2 stay. */
+		cs->b[pos + R_PM_PMC + 1].shadow &= 0x07;
 		put_shadow(cs, pos + R_PM_CSR, 2, 0);
 		break;
 	case R_CAP_MSI:

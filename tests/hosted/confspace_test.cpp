@@ -149,6 +149,15 @@ TEST_F(Confspace, DStatesAreAnEffectAndUnsupportedOnesAreDropped) {
   EXPECT_EQ(dev.read(Device::kPm + 4, 2) & 3, 3u);
 }
 
+TEST_F(Confspace, ADStateThatTheDeviceShowsCanBeEntered) {
+  Device d1;
+  d1.put(Device::kPm + 2, 2, 0xca23);
+  ASSERT_EQ(d1.init(), 0);
+  EXPECT_EQ(d1.read(Device::kPm + 2, 2), 0x0223u);
+  EXPECT_EQ(Device::find(d1.write(Device::kPm + 4, 2, 1), CS_EFF_POWER)->value, 1u);
+  EXPECT_EQ(d1.write(Device::kPm + 4, 2, 2).nr, 0u) << "no D2";
+}
+
 TEST_F(Confspace, PmeIsNotShown) {
   EXPECT_EQ(dev.read(Device::kPm + 2, 2) & 0xf800, 0u);
   EXPECT_EQ(dev.write(Device::kPm + 4, 2, 0x8108).nr, 0u);
