@@ -109,6 +109,18 @@ static unsigned int pcie_len(u16 flags)
 	return type == 9 || type == 10 ? 0x0c : 0x14;
 }
 
+/* How far it is from pos to the next capability of the list, or to the end. */
+static unsigned int room(const u8 *snap, unsigned int pos)
+{
+	unsigned int p = snap[R_CAP_PTR] & ~3u, end = CS_SIZE_STD, ttl = 48;
+
+	for (; p >= R_STD_END && ttl--; p = snap[p + 1] & ~3u)
+		if (p > pos && p < end)
+			end = p;
+	return end - pos;
+}
+
+/* What the capability would have; the next one may begin earlier. */
 static unsigned int cap_len(const struct cs_cap *cap, const u8 *snap, unsigned int pos)
 {
 	unsigned int len = cap->len;
@@ -124,9 +136,7 @@ static unsigned int cap_len(const struct cs_cap *cap, const u8 *snap, unsigned i
 		len = snap[pos + 2];
 		break;
 	}
-	if (len < 4)
-		len = 4;
-	return len < CS_SIZE_STD - pos ? len : CS_SIZE_STD - pos;
+	return len < 4 ? 4 : len;
 }
 
 /* Address, data, mask and pending are the guest's scratch: never the hardware's. */
@@ -190,16 +200,6 @@ static void init_cap(struct cs_space *cs, const u8 *snap, const struct cs_cap *c
 	}
 }
 
-/* True when [pos, pos + len) holds no byte that a capability owns already. */
-static bool is_free(const struct cs_space *cs, const u8 *claimed, unsigned int pos,
-		    unsigned int len)
-{
-	while (len--)
-		if (claimed[pos + len])
-			return false;
-	return pos < cs->size;
-}
-
 static void hide(struct cs_space *cs, unsigned int pos, unsigned int len, const struct cs_cap *cap)
 {
 	set_fixed(cs, pos, len, 0);
@@ -210,7 +210,7 @@ static void hide(struct cs_space *cs, unsigned int pos, unsigned int len, const 
 /* PCI r3.0 section 6.7. The list is cached here; hardware is not asked again (XSA-337). */
 static void walk_std(struct cs_space *cs, const u8 *snap)
 {
-	u8 claimed[CS_SIZE_STD] = { 0 };
+	bool seen[CS_SIZE_STD / 4] = { false };
 	unsigned int link = R_CAP_PTR;	/* byte that points at the next visible one */
 	unsigned int pos = snap[R_CAP_PTR] & ~3u;
 	unsigned int ttl = 48;
@@ -221,25 +221,30 @@ static void walk_std(struct cs_space *cs, const u8 *snap)
 
 	while (pos >= R_STD_END && ttl--) {
 		const struct cs_cap *cap = cs_find_cap(snap[pos]);
-		unsigned int len = cap_len(cap, snap, pos);
+		unsigned int len = cap_len(cap, snap, pos), max = room(snap, pos);
 		bool twice = (cap->id == R_CAP_PM && cs->pm) || (cap->id == R_CAP_MSI && cs->msi) ||
 			     (cap->id == R_CAP_MSIX && cs->msix) ||
 			     (cap->id == R_CAP_PCIE && cs->pcie) || (cap->id == R_CAP_AF && cs->af);
 
-		if (claimed[pos])
+		if (seen[pos / 4])
 			break;	/* a loop */
-		/* Too short for its rows, overlapping, or a second one: not shown. */
-		if (cap->vis == CS_HIDDEN || twice || len < cap->len ||
-		    !is_free(cs, claimed, pos, len) ||
-		    (cap->id == R_CAP_MSI && len < msi_len(get(snap, pos + R_MSI_FLAGS, 2))) ||
-		    (cap->id == R_CAP_PCIE && len < pcie_len(get(snap, pos + R_EXP_FLAGS, 2)))) {
-			claimed[pos] = 1;
-			claimed[pos + 1] = 1;
-			claimed[pos + 2] = 1;
-			claimed[pos + 3] = 1;
-			hide(cs, pos, 4, cap);
+		seen[pos / 4] = true;
+		/*
+		 * An open one's length is the device's word, and not every device has all
+		 * of version 2 of PCI Express: they do not reach into the next.
+		 */
+		if ((cap->vis == CS_OPEN || (cap->id == R_CAP_PCIE && max >= 0x14)) && len > max)
+			len = max;
+		/*
+		 * Hidden, a second one, or no room for its rows: not shown. Where its length
+		 * is not known it reaches to the next one, lest permissive mode open its
+		 * registers as a gap.
+		 */
+		if (cap->vis == CS_HIDDEN || twice || len > max) {
+			if (cap->vis != CS_HIDDEN || !cap->len || len > max)
+				len = max;
+			hide(cs, pos, len, cap);
 		} else {
-			memset(claimed + pos, 1, len);
 			init_cap(cs, snap, cap, pos, len);
 			set_fixed(cs, pos, 1, snap[pos]);
 			set_fixed(cs, pos + 1, 1, 0);

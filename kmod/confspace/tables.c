@@ -86,12 +86,13 @@ static const struct cs_rule af_rules[] = {
 
 /* The last row of each table is for what is not listed. */
 static const struct cs_cap std_caps[] = {
+	{ 0x00, CS_HIDDEN, 4, NULL, 0, "null", "a header without registers" },
 	{ R_CAP_PM, CS_READ_ONLY, 8, RULES(pm_rules), "power management", "rows" },
 	{ 0x02, CS_HIDDEN, 0, NULL, 0, "AGP", "programs a host bridge's aperture" },
-	{ 0x03, CS_HIDDEN, 0, NULL, 0, "vital product data", "reads need writes; not emulated yet" },
-	{ 0x04, CS_HIDDEN, 0, NULL, 0, "slot id", "names the host's chassis" },
+	{ 0x03, CS_HIDDEN, 8, NULL, 0, "vital product data", "reads need writes; not emulated yet" },
+	{ 0x04, CS_HIDDEN, 4, NULL, 0, "slot id", "names the host's chassis" },
 	{ R_CAP_MSI, CS_READ_ONLY, 0, RULES(msi_rules), "MSI", "rows" },
-	{ 0x06, CS_HIDDEN, 0, NULL, 0, "CompactPCI hot swap", "powers the host's slot" },
+	{ 0x06, CS_HIDDEN, 4, NULL, 0, "CompactPCI hot swap", "powers the host's slot" },
 	{ 0x07, CS_READ_ONLY, 8, NULL, 0, "PCI-X", "drivers read its status" },
 	{ 0x08, CS_HIDDEN, 0, NULL, 0, "HyperTransport", "routes the host's interrupts" },
 	{ R_CAP_VENDOR, CS_OPEN, 0, NULL, 0, "vendor",

@@ -29,7 +29,7 @@ enum cs_visibility {
 struct cs_cap {
 	u16 id;
 	enum cs_visibility vis;
-	u8 len;			/* 0: the capability tells (see cs_cap_len) */
+	u8 len;			/* 0: the capability tells (see cap_len()); hidden: up to the next */
 	const struct cs_rule *rules;
 	u8 nr_rules;
 	const char *name;

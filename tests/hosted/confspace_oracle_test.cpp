@@ -17,7 +17,7 @@ bool is_protected(int off) {
   if (off >= 0x100) return true;  // nothing in this device's extended space is open
   return (off < 0x40 && off != 6 && off != 7) || in(Device::kPm, 8) || in(Device::kMsi, 24) ||
          in(Device::kMsix, 12) || in(Device::kPcie, 0x3c) || in(Device::kAf, 6) ||
-         in(Device::kVpd, 4) || in(Device::kUnknown, 4);
+         in(Device::kVpd, 8) || in(Device::kUnknown, 32);
 }
 
 class Oracle : public testing::TestWithParam<unsigned> {};

@@ -155,7 +155,7 @@ TEST_F(Confspace, ADStateThatTheDeviceShowsCanBeEntered) {
   ASSERT_EQ(d1.init(), 0);
   EXPECT_EQ(d1.read(Device::kPm + 2, 2), 0x0223u);
   EXPECT_EQ(Device::find(d1.write(Device::kPm + 4, 2, 1), CS_EFF_POWER)->value, 1u);
-  EXPECT_EQ(d1.write(Device::kPm + 4, 2, 2).nr, 0u) << "no D2";
+  EXPECT_EQ(d1.write(Device::kPm + 4, 2, 0x000a).nr, 0u) << "no D2";
 }
 
 TEST_F(Confspace, PmeIsNotShown) {
@@ -173,6 +173,42 @@ TEST_F(Confspace, MsiNeverReachesTheHardware) {
         EXPECT_EQ(Device::find(fx, CS_EFF_HW_WRITE), nullptr) << off;
       }
   }
+}
+
+// In permissive mode a byte that no capability owns is open: no list may leave one of these so.
+TEST_F(Confspace, AnOddListOpensNoProtectedRegister) {
+  Device overlap;  // the vendor capability says that it reaches over all that follow
+  overlap.hw[Device::kMsi + 1] = Device::kVendor;
+  overlap.hw[Device::kVendor + 2] = 0x40;
+  overlap.cap(Device::kVendor + 0x10, 0x11, Device::kUnknown, {0x04, 0x00, 0x03, 0x00, 0x00, 0x00});
+
+  Device short_msi;  // no room for the mask bits, so not shown
+  short_msi.hw[Device::kMsi + 1] = Device::kMsi + 16;
+  short_msi.cap(Device::kMsi + 16, 0x0d, Device::kPcie, {0x00, 0x00});
+
+  Device twice;
+  twice.cap(Device::kVendor, 0x05, Device::kVpd, {0x80, 0x00});
+
+  Device hidden;  // enhanced allocation: its entries replace BARs
+  hidden.cap(Device::kUnknown, 0x14, 0x00, {0x02, 0x00});
+
+  struct Case {
+    Device& dev;
+    int off, len;
+  } cases[] = {{overlap, Device::kVendor + 0x10, 12},
+               {overlap, Device::kUnknown, 32},
+               {short_msi, Device::kMsi, 16},
+               {twice, Device::kVendor, 14},
+               {hidden, Device::kUnknown, 32}};
+  for (auto& c : cases) {
+    ASSERT_EQ(c.dev.init(), 0);
+    c.dev.cs->permissive = true;
+    for (int off = c.off; off < c.off + c.len; off++) {
+      EXPECT_EQ(Device::find(c.dev.write(off, 1, 0xff), CS_EFF_HW_WRITE), nullptr) << off;
+      EXPECT_EQ(cs_add_quirk(c.dev.cs.get(), off, 1, 0), -EPERM) << off;
+    }
+  }
+  EXPECT_EQ(overlap.read(Device::kVendor + 0x10, 1), 0x11u) << "it is found and shown";
 }
 
 TEST_F(Confspace, MsixNeverReachesTheHardware) {

@@ -15,7 +15,7 @@ namespace hosted {
 
 struct Device {
   static constexpr int kPm = 0x40, kMsi = 0x50, kMsix = 0x70, kPcie = 0x80, kVendor = 0xc0,
-                       kVpd = 0xd0, kAf = 0xd8, kUnknown = 0xe0, kGap = 0xf0;
+                       kVpd = 0xd0, kAf = 0xd8, kUnknown = 0xe0, kGap = 0x48;
   static constexpr int kAer = 0x100, kSriov = 0x140, kSerial = 0x180;
 
   std::vector<std::uint8_t> hw;
