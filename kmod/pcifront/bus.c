@@ -66,6 +66,11 @@ static struct pci_ops bus_ops = {
 	.write = bus_write,
 };
 
+bool pf_bus_is_ours(struct pci_bus *bus)
+{
+	return bus->ops == &bus_ops;
+}
+
 /* BARs are where the host put them: take these places in the resource tree. */
 static int claim_resources(struct pci_dev *pdev, void *data)
 {

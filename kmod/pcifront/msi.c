@@ -11,6 +11,18 @@
 
 #include "pcifront.h"
 
+/*
+ * The hooks are called for every PCI function of the guest, those of another front end's
+ * bus or of a driver's own root bus too: their sysdata is not ours.
+ */
+static bool is_foreign(struct pci_dev *pdev)
+{
+	if (pf_bus_is_ours(pdev->bus))
+		return false;
+	pci_warn_once(pdev, "is not on a bus of " PF_NAME ": no message interrupts\n");
+	return true;
+}
+
 static struct wire_op *new_op(struct pci_dev *pdev, u32 cmd)
 {
 	struct wire_op *op = kzalloc(sizeof(*op), GFP_KERNEL);
@@ -43,9 +55,12 @@ static int as_errno(int err)
 
 static int enable_msi(struct pci_dev *pdev, int vectors[])
 {
-	struct wire_op *op = new_op(pdev, WIRE_ENABLE_MSI);
+	struct wire_op *op;
 	int err;
 
+	if (is_foreign(pdev))
+		return -ENODEV;
+	op = new_op(pdev, WIRE_ENABLE_MSI);
 	if (!op)
 		return -ENOMEM;
 	err = pf_op(pf_of(pdev->bus), op);
@@ -68,10 +83,15 @@ static int enable_msi(struct pci_dev *pdev, int vectors[])
  */
 static void disable(struct pci_dev *pdev)
 {
-	bool msix = test_and_clear_bit(pdev->devfn, root_of(pdev->bus)->msix);
-	struct wire_op *op = new_op(pdev, msix ? WIRE_DISABLE_MSIX : WIRE_DISABLE_MSI);
-	int err = op ? pf_op(pf_of(pdev->bus), op) : -ENOMEM;
+	struct wire_op *op;
+	bool msix;
+	int err;
 
+	if (is_foreign(pdev))
+		return;
+	msix = test_and_clear_bit(pdev->devfn, root_of(pdev->bus)->msix);
+	op = new_op(pdev, msix ? WIRE_DISABLE_MSIX : WIRE_DISABLE_MSI);
+	err = op ? pf_op(pf_of(pdev->bus), op) : -ENOMEM;
 	if (err && err != WIRE_ERR_NO_DEVICE)
 		pci_warn(pdev, "back end did not disable its message interrupts: %d\n", err);
 	kfree(op);
@@ -84,6 +104,8 @@ static int enable_msix(struct pci_dev *pdev, int vectors[], int nvec)
 	struct wire_op *op;
 	int i = 0, err;
 
+	if (is_foreign(pdev))
+		return -ENODEV;
 	/* A positive answer makes the core ask again for that many. */
 	if (nvec > WIRE_MAX_VECTORS)
 		return WIRE_MAX_VECTORS;
@@ -152,5 +174,6 @@ void pf_msi_reclaim(void)
 
 void pf_msi_unregister(void)
 {
-	xen_pci_frontend = NULL;
+	if (xen_pci_frontend == &msi_ops)
+		xen_pci_frontend = NULL;
 }

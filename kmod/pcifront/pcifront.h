@@ -52,6 +52,7 @@ void pf_channel_close(struct pf_dev *pf);
 int pf_op(struct pf_dev *pf, struct wire_op *op);
 
 /* bus.c: process context, from the work or after it ended */
+bool pf_bus_is_ours(struct pci_bus *bus);
 int pf_bus_scan(struct pf_dev *pf);
 void pf_bus_remove_closing(struct pf_dev *pf);
 void pf_bus_remove_all(struct pf_dev *pf);
