@@ -208,14 +208,19 @@ static DRIVER_ATTR_RO(irq_handlers);
 static ssize_t irq_handler_state_store(struct device_driver *drv, const char *buf, size_t count)
 {
 	struct pb_dev *dev = dev_from(buf, count);
+	bool owned;
 	int err = 0;
 
 	if (IS_ERR(dev))
 		return PTR_ERR(dev);
 	mutex_lock(&dev->lock);
+	/* A release takes the handler off before it lets go of the owner: none is put back. */
+	mutex_lock(&pb_lock);
+	owned = dev->owner && !dev->releasing;
+	mutex_unlock(&pb_lock);
 	if (dev->isr_on)
 		pb_intx_unhook(dev);
-	else if (dev->owner)
+	else if (owned)
 		err = pb_intx_hook(dev, true);
 	else
 		err = -ENXIO;
