@@ -330,6 +330,9 @@ void pb_dev_flr(struct pb_dev *dev, struct pb_attach *a)
 					     "reset asked for by domain %d failed: %d\n",
 					     a->domid, err);
 		fresh_view(dev);
+		/* The view shows INTx on; a guest with interrupt control may have left it off. */
+		if (dev->irq && !pci_dev_msi_enabled(dev->pdev))
+			pci_intx(dev->pdev, 1);
 		mutex_unlock(&dev->lock);
 	}
 	device_unlock(&dev->pdev->dev);
