@@ -40,6 +40,7 @@ userspace: setup-build
 	cmake --build $(BUILD)/user -j $(JOBS)
 
 install: ## install what `all` built (honours DESTDIR, PREFIX, KVER)
+	@[[ -x $(BUILD)/user/daemon/pciassignd ]] || { echo "make install: nothing is built yet: run make first" >&2; exit 1; }
 	DESTDIR=$(DESTDIR) cmake --install $(BUILD)/user
 	$(MAKE) -C kmod KVER=$$(scripts/kernel-version) DESTDIR=$(DESTDIR) modules_install
 

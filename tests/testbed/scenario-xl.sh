@@ -20,4 +20,8 @@ assert_equal "driver of the e1000e without pciback" "" "$(device_driver 0000:00:
 must modprobe pciback
 assert_equal "driver of the e1000e" pciback "$(device_driver 0000:00:04.0)"
 assert_dom0_unharmed
+step "pcifront unloads and loads cleanly in a guest without devices"
+must guest start plain
+must guest run plain "rmmod pcifront && modprobe pcifront && ! dmesg | grep -E 'BUG|WARNING|Oops'"
+must guest kill plain
 echo "scenario-xl: PASS"
