@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "pciassign/address.hpp"
@@ -19,6 +20,8 @@
 namespace pciassign {
 
 enum class Phase { attaching, attached, detaching };
+/// "attaching", "attached" or "detaching", as the journal's files and DeviceView::state say it.
+std::string_view to_string(Phase phase) noexcept;
 
 /// All that is needed to take an attachment back without asking sysfs again (which lies: `irq`
 /// is an MSI number while MSI is on).

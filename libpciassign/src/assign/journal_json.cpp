@@ -4,13 +4,9 @@
 #include <boost/json.hpp>
 #include <stdexcept>
 
-namespace pciassign::detail {
-namespace {
+namespace pciassign {
 
-namespace json = boost::json;
-constexpr int kVersion = 1;
-
-const char* phase_name(Phase phase) {
+std::string_view to_string(Phase phase) noexcept {
   switch (phase) {
     case Phase::attaching:
       return "attaching";
@@ -21,6 +17,14 @@ const char* phase_name(Phase phase) {
   }
   return "attaching";
 }
+
+}  // namespace pciassign
+
+namespace pciassign::detail {
+namespace {
+
+namespace json = boost::json;
+constexpr int kVersion = 1;
 
 Phase phase_from(std::string_view name) {
   if (name == "attaching") return Phase::attaching;
@@ -102,7 +106,7 @@ std::string to_json(const AttachmentRecord& record) {
       {"domid", record.domid},
       {"domain_name", record.domain_name},
       {"domain_uuid", record.domain_uuid},
-      {"phase", phase_name(record.phase)},
+      {"phase", to_string(record.phase)},
       {"regions", std::move(regions)},
       {"gsi", number_or_null(record.gsi)},
       {"pirq", number_or_null(record.pirq)},

@@ -11,18 +11,6 @@
 namespace pciassign {
 namespace {
 
-const char* state_of(Phase phase) {
-  switch (phase) {
-    case Phase::attaching:
-      return "attaching";
-    case Phase::attached:
-      return "attached";
-    case Phase::detaching:
-      return "detaching";
-  }
-  return "attached";
-}
-
 std::string free_state(const Device& device) {
   if (device.on_pciback()) return "reserved";
   if (!device.driver.empty()) return "in use by dom0";
@@ -58,7 +46,7 @@ Result<DeviceView> view_of(Ports& ports, Device device, const Assignments& found
   const auto sbdf = device.sbdf;
   view.device = std::move(device);
   if (const auto at = found.records.find(sbdf); at != found.records.end()) {
-    view.state = state_of(at->second.phase);
+    view.state = to_string(at->second.phase);
     view.domid = at->second.domid;
     view.domain_name = at->second.domain_name;
   } else if (const auto marker = found.markers.find(sbdf); marker != found.markers.end()) {
