@@ -34,6 +34,7 @@ void Names::Deleter::operator()(void* access) const {
 }
 
 std::string Names::device(std::uint16_t vendor, std::uint16_t device) {
+  const std::lock_guard guard(lock_);
   std::array<char, 256> buffer{};
   // The lookup never asks the network, and says nothing rather than numbers.
   const int flags = PCI_LOOKUP_NO_NUMBERS | PCI_LOOKUP_NO_HWDB;

@@ -4,6 +4,7 @@
 #pragma once
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
 
 namespace pciassign::detail {
@@ -15,6 +16,7 @@ class Names {
   ~Names();
   Names(const Names&) = delete;
   Names& operator=(const Names&) = delete;
+  /// May be called on any thread: a bus serves the daemon's loop and its worker.
   /// "Intel Corporation 82574L Gigabit Network Connection", or empty when unknown.
   std::string device(std::uint16_t vendor, std::uint16_t device);
 
@@ -22,6 +24,7 @@ class Names {
   struct Deleter {
     void operator()(void* access) const;
   };
+  std::mutex lock_;  ///< libpci loads and caches while it looks up.
   std::unique_ptr<void, Deleter> access_;
 };
 

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <gmock/gmock.h>
 
+#include <atomic>
+#include <thread>
+
 #include "pci/tree.hpp"
 #include "pciassign/pci_bus.hpp"
 
@@ -51,6 +54,25 @@ TEST_F(SysfsBus, ADeviceThatNobodyKnowsHasNoName) {
   EXPECT_EQ(bus->device({0, 0, 7, 0})->name, "");
   tree.file(odd / "vendor", "0x8086\n");
   EXPECT_EQ(bus->device({0, 0, 7, 0})->name, "Intel Corporation");
+}
+
+TEST_F(SysfsBus, NamesAreLookedUpOnSeveralThreads) {
+  // As in the daemon: a reset looks at its device on the worker while a client lists them all.
+  for (int round = 0; round < 5; ++round) {
+    const auto fresh = make_sysfs_pci_bus(tree.sys().string());
+    std::atomic<int> waiting{4};
+    std::atomic<int> named{0};
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 4; ++i)
+      threads.emplace_back([&] {
+        --waiting;
+        while (waiting > 0) std::this_thread::yield();
+        const auto device = fresh->device(sbdf);
+        if (device && device->name.find("82574L") != std::string::npos) ++named;
+      });
+    for (auto& thread : threads) thread.join();
+    EXPECT_EQ(named, 4);
+  }
 }
 
 TEST_F(SysfsBus, WithoutResetMethodFileTheCapabilitiesTell) {
