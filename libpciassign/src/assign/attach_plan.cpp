@@ -106,6 +106,7 @@ class AttachBuilder {
               [it](Ports& p) { return p.pci.bind_pciback(it->record.device); });
       seize.undo = [it](Ports& p) { return give_back_to_dom0(p, it->record); };
       seize.slow = true;
+      seize.only_when_clean = true;  // not while the domain may still reach it
     }
     add("identity",
         fmt::format("check that {} is still {:04x}:{:04x}, on pciback, unchanged", bdf,
@@ -143,8 +144,12 @@ class AttachBuilder {
         if (auto ok = p.pci.bind_pciback(it->record.device); !ok) return ok;
         it->still_exported = false;
       }
-      (void)reset_and_verify(p, it->record);
-      return take_from_domain(p, it->record);
+      auto reset = reset_and_verify(p, it->record);
+      auto taken = take_from_domain(p, it->record);
+      // In quarantine it can wait for the next attach's reset; for dom0's driver it is not fit.
+      const bool goes_home = !it->record.seized_from.empty();
+      if (taken && !reset && goes_home && !means_gone(reset.error())) return reset;
+      return taken;
     };
     assign.slow = true;
 

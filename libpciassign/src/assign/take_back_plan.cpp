@@ -141,6 +141,11 @@ class TakeBackBuilder {
           });
   }
 
+  /// Seized for an attach that did not succeed.
+  static bool goes_home(const AttachmentRecord& record) {
+    return record.phase == Phase::attaching && !record.seized_from.empty();
+  }
+
   void reset_and_quarantine(const AttachmentPtr& it) {
     const auto bdf = it->record.device.str();
     auto& reset = add("reset", fmt::format("reset and verify {}", bdf),
@@ -151,8 +156,9 @@ class TakeBackBuilder {
                         return done;
                       }));
     reset.slow = true;
-    // It stays in quarantine, and the next attach resets and verifies before anyone has it.
-    reset.advisory = true;
+    // It stays in quarantine, and the next attach resets and verifies before anyone has it. But
+    // dom0, whose memory no IOMMU keeps from it, does not get it as a guest has left it.
+    reset.advisory = !goes_home(it->record);
     if (it->record.iommu)
       add("quarantine",
           fmt::format("move {} from domain {} to quarantine (DOMID_IO)", bdf, domid()),
@@ -171,12 +177,14 @@ class TakeBackBuilder {
 
   void forget(const AttachmentPtr& it) {
     const auto bdf = it->record.device.str();
-    const bool give_back = it->record.phase == Phase::attaching && !it->record.seized_from.empty();
-    if (give_back)
-      add("give-back",
-          fmt::format("give {} back to dom0's driver \"{}\"", bdf, it->record.seized_from),
-          [it](Ports& p) { return give_back_to_dom0(p, it->record); })
-          .slow = true;
+    if (goes_home(it->record)) {
+      auto& home =
+          add("give-back",
+              fmt::format("give {} back to dom0's driver \"{}\"", bdf, it->record.seized_from),
+              if_still_ours(it, [it](Ports& p) { return give_back_to_dom0(p, it->record); }));
+      home.slow = true;
+      home.only_when_clean = true;  // not while the domain may still reach it
+    }
     add("unclaim", fmt::format("remove libxl's marker of {}", bdf), [it](Ports& p) {
       return unclaim(p, it->record);
     }).only_when_clean = true;

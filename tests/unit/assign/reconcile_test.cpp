@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "assign/scene.hpp"
 
 namespace pciassign::test {
@@ -105,6 +107,82 @@ TEST(Reconcile, ASeizedDeviceOfAnInterruptedAttachGoesHome) {
   EXPECT_EQ(scene.leftovers({kNic}), "");
   EXPECT_EQ(scene.world.pci.all[kNic].facts.driver, "e1000e");
   EXPECT_EQ(scene.world.xen.devices[kNic].owner, kDom0);
+}
+
+/// An attach that seized the device and that was interrupted when the guest could use it.
+std::unique_ptr<Scene> interrupted_with_seized_device() {
+  auto scene = std::make_unique<Scene>();
+  scene->world.pci.all[kNic].facts.driver = "e1000e";
+  auto spec = Scene::spec(kNic);
+  spec.options.seize = true;
+  auto plan = scene->tools.plan_attach(kNet, {spec}, AttachMode::hot);
+  EXPECT_TRUE(plan);
+  Execution execution(std::move(*plan), scene->world.ports());
+  while (execution.current().id != "wait-connected") execution.perform();
+  return scene;
+}
+
+TEST(Reconcile, ASeizedDeviceThatCannotBeResetDoesNotGoToDom0) {
+  auto scene = interrupted_with_seized_device();
+  auto& device = scene->world.pci.all[kNic];
+  device.reset_fails = true;
+  auto plans = scene->tools.reconcile({});
+  ASSERT_TRUE(plans && plans->size() == 1U);
+  EXPECT_TRUE(scene->world.run(plans->front()).error);
+  EXPECT_TRUE(device.facts.on_pciback());
+  EXPECT_EQ(scene->world.xen.devices[kNic].owner, kDomIo);
+  EXPECT_TRUE(*scene->world.records().find(kNic)) << "or nobody would try again";
+  device.reset_fails = false;
+  scene->reconcile();
+  EXPECT_EQ(device.facts.driver, "e1000e");
+  EXPECT_EQ(scene->leftovers({kNic}), "");
+}
+
+TEST(Reconcile, AnUndoThatCannotResetASeizedDeviceKeepsItFromDom0) {
+  Scene scene(sim::FrontMode::silent);
+  auto& device = scene.world.pci.all[kNic];
+  device.facts.driver = "e1000e";
+  auto spec = Scene::spec(kNic);
+  spec.options.seize = true;
+  auto plan = scene.tools.plan_attach(kNet, {spec}, AttachMode::hot);
+  ASSERT_TRUE(plan);
+  auto& publish = plan->steps[plan->steps.size() - 3];
+  ASSERT_EQ(publish.id, "publish");
+  publish.run = [run = publish.run, &device](Ports& p) {
+    device.reset_fails = true;
+    return run(p);
+  };
+  const auto report = scene.world.run(std::move(*plan));
+  EXPECT_TRUE(report.error);
+  EXPECT_FALSE(report.undo_errors.empty());
+  EXPECT_TRUE(device.facts.on_pciback());
+  EXPECT_EQ(scene.world.xen.devices[kNic].owner, kDomIo);
+  device.reset_fails = false;
+  scene.reconcile();
+  EXPECT_EQ(device.facts.driver, "e1000e");
+  EXPECT_EQ(scene.leftovers({kNic}), "");
+}
+
+TEST(Reconcile, ASeizedDeviceDoesNotGoToDom0WhileTheGuestHasRights) {
+  auto calls_before = [](Scene& scene, const std::string& name) {
+    auto plans = scene.tools.reconcile({});
+    const auto from = scene.world.faults.calls();
+    (void)scene.world.run(plans->front());
+    const auto& log = scene.world.faults.log();
+    const auto at = std::find(log.begin() + static_cast<std::ptrdiff_t>(from), log.end(), name);
+    return static_cast<std::size_t>(at - log.begin()) - from + 1;
+  };
+  auto rehearsal = interrupted_with_seized_device();
+  const auto call = calls_before(*rehearsal, "xen.iomem_permission");
+  auto scene = interrupted_with_seized_device();
+  auto plans = scene->tools.reconcile({});
+  scene->world.faults.fail_nth(call);
+  EXPECT_TRUE(scene->world.run(plans->front()).error);
+  ASSERT_TRUE(scene->world.xen.all[kNet].has_rights());
+  EXPECT_TRUE(scene->world.pci.all[kNic].facts.on_pciback());
+  scene->world.faults.clear();
+  scene->reconcile();
+  EXPECT_EQ(scene->world.pci.all[kNic].facts.driver, "e1000e");
 }
 
 TEST(Reconcile, AnUnpluggedDeviceIsForgotten) {
