@@ -45,20 +45,22 @@ Result<Channel> look(StoreView& store, DomId domid, const std::vector<Sbdf>& dev
   return channel;
 }
 
-/// A domain that can still run.
-Result<bool> alive(Ports& ports, const AttachmentRecord& record) {
+enum class Life { over, paused, running };
+
+Result<Life> life_of(Ports& ports, const AttachmentRecord& record) {
   auto info = ports.xen.domain(record.domid);
-  if (!info && info.error().kind == ErrorKind::not_found) return false;
+  if (!info && info.error().kind == ErrorKind::not_found) return Life::over;
   if (!info) return tl::unexpected(info.error());
-  return info->uuid_str() == record.domain_uuid && !info->gone();
+  if (info->uuid_str() != record.domain_uuid || info->gone()) return Life::over;
+  return info->paused ? Life::paused : Life::running;
 }
 
 /// What an attach waits for, as far as the back end goes; errors when it cannot come any more.
 Result<Channel> look_while_attaching(Ports& ports, const AttachmentRecord& record,
                                      const std::vector<Sbdf>& devices) {
-  auto living = alive(ports, record);
-  if (!living) return tl::unexpected(living.error());
-  if (!*living)
+  auto life = life_of(ports, record);
+  if (!life) return tl::unexpected(life.error());
+  if (*life == Life::over)
     return fail(ErrorKind::failed, fmt::format("domain {} died meanwhile", record.domid));
   auto channel = look(ports.store, record.domid, devices);
   if (!channel) return channel;
@@ -128,9 +130,11 @@ Result<bool> DetachTalk::tell(Ports& ports) {
 }
 
 Result<bool> DetachTalk::ready(Ports& ports) {
-  auto living = alive(ports, record_);
-  if (!living) return tl::unexpected(living.error());
-  if (!*living) return true;
+  auto life = life_of(ports, record_);
+  if (!life) return tl::unexpected(life.error());
+  if (*life == Life::over) return true;
+  // Nobody would hear it. One that is paused after it was told may still come to answer.
+  if (*life == Life::paused && !told_) return true;
   auto channel = look(ports.store, record_.domid, devices_);
   if (!channel) return tl::unexpected(channel.error());
   if (channel->ours.empty()) return true;

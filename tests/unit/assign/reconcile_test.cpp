@@ -185,6 +185,33 @@ TEST(Reconcile, ASeizedDeviceDoesNotGoToDom0WhileTheGuestHasRights) {
   EXPECT_EQ(scene->world.pci.all[kNic].facts.driver, "e1000e");
 }
 
+TEST(Reconcile, APausedGuestIsNotWaitedFor) {
+  // Without a device, with one that it has not seen yet, and with one that it uses.
+  for (const int devices : {0, 1, 2}) {
+    Scene scene;
+    auto& info = scene.world.xen.all[kNet].info;
+    info.paused = devices != 2;
+    if (devices > 0) {
+      ASSERT_FALSE(scene.attach({kDisk}, AttachMode::cold).error);
+    }
+    info.paused = true;
+    auto plan = scene.plan_attach({kNic}, AttachMode::cold);
+    ASSERT_TRUE(plan);
+    {
+      Execution execution(std::move(*plan), scene.world.ports());
+      while (execution.current().id != "wait-backend") execution.perform();
+    }
+    const auto start = scene.world.clock.now();
+    scene.reconcile();  // the process that ran it is gone
+    EXPECT_EQ(scene.world.clock.now(), start) << devices;
+    EXPECT_FALSE(*scene.world.records().find(kNic));
+    EXPECT_FALSE(scene.world.guest(kNet).exported().contains(kNic));
+    if (devices > 0) {
+      EXPECT_EQ(scene.wrong_rights({kDisk}), "") << devices;
+    }
+  }
+}
+
 TEST(Reconcile, AnUnpluggedDeviceIsForgotten) {
   Scene scene;
   ASSERT_FALSE(scene.attach({kNic}).error);
