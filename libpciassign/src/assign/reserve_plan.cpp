@@ -70,6 +70,19 @@ Plan build_release(const ReserveInput& input) {
   plan.title = "release " + sbdf.str();
   plan.devices = {sbdf};
   plan.undo_command = "pciassign reserve " + sbdf.str();
+  // A guest's device whose reset failed lies in quarantine as well. Nothing keeps it from dom0's
+  // memory once it leaves that.
+  AttachmentRecord record;
+  record.device = sbdf;
+  record.vendor = input.device.vendor;
+  record.reset_acknowledged = true;
+  add(plan, "reset",
+      fmt::format(
+          "{} {}",
+          input.device.reset_methods.empty() ? "verify (it cannot be reset)" : "reset and verify",
+          sbdf.str()),
+      [record](Ports& p) { return reset_and_verify(p, record); })
+      .slow = true;
   if (input.iommu) {
     auto& step =
         add(plan, "unquarantine", fmt::format("take {} out of quarantine, to dom0", sbdf.str()),

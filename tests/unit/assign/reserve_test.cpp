@@ -50,6 +50,15 @@ TEST_F(Reserve, OfADeviceHiddenAtBootOnlyQuarantinesIt) {
   EXPECT_EQ(scene.world.xen.devices[kDisk].owner, kDomIo);
 }
 
+TEST_F(Reserve, ADeviceThatCannotBeResetStaysInQuarantine) {
+  ASSERT_FALSE(scene.attach({kDisk}).error);
+  scene.world.pci.all[kDisk].reset_fails = true;
+  ASSERT_FALSE(scene.detach({kDisk}).error);
+  EXPECT_TRUE(scene.run(scene.tools.plan_release(kDisk)).error);
+  EXPECT_TRUE(scene.world.pci.all[kDisk].facts.on_pciback());
+  EXPECT_EQ(scene.world.xen.devices[kDisk].owner, kDomIo);
+}
+
 TEST_F(Reserve, AnAttachedDeviceIsNotReleased) {
   ASSERT_FALSE(scene.attach({kDisk}).error);
   auto plan = scene.tools.plan_release(kDisk);
