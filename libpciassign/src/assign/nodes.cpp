@@ -156,19 +156,20 @@ Result<void> drop_entry(StoreView& store, const std::string& back, int index) {
 
 /// The rest stays connected: a reconfiguration that the guest never took up is called off, or the
 /// next attach would find the back end busy for ever.
-Result<void> call_off(StoreView& store, DomId domid) {
+Result<void> call_off(StoreView& store, DomId domid, XenbusState front) {
   const auto back = backend_path(domid) + "/state";
   auto state = read_state(store, back);
   if (!state) return tl::unexpected(state.error());
-  auto front = read_state(store, frontend_path(domid) + "/state");
-  if (!front) return tl::unexpected(front.error());
-  if (*state != XenbusState::reconfiguring || *front != XenbusState::connected) return {};
+  if (*state != XenbusState::reconfiguring || front != XenbusState::connected) return {};
   return store.write(back, state_text(XenbusState::connected));
 }
 
+/// Touches only what dom0 alone writes: a guest that writes to its nodes all the time would make
+/// every transaction that looks at them conflict, and keep its devices listed for ever.
 Result<void> withdraw_in(StoreView& store, DomId domid, const std::vector<Sbdf>& devices,
-                         Withdrawn& result) {
+                         XenbusState front, Withdrawn& result, bool& none_left) {
   result = {};
+  none_left = false;
   const auto back = backend_path(domid);
   auto listed = read_entries(store, domid);
   if (!listed) return tl::unexpected(listed.error());
@@ -182,8 +183,8 @@ Result<void> withdraw_in(StoreView& store, DomId domid, const std::vector<Sbdf>&
                       std::back_inserter(rest), ours);
   if (gone.empty() && !rest.empty()) return {};
   if (rest.empty()) {
-    if (auto ok = remove_with_empty_parent(store, back); !ok) return ok;
-    return remove_with_empty_parent(store, frontend_path(domid));
+    none_left = true;
+    return remove_with_empty_parent(store, back);
   }
   for (const auto& entry : gone)
     if (entry.state != XenbusState::initialising) result.maybe_exported.push_back(entry.device);
@@ -196,7 +197,7 @@ Result<void> withdraw_in(StoreView& store, DomId domid, const std::vector<Sbdf>&
   for (int index = next; index < *count; ++index)
     if (auto ok = drop_entry(store, back, index); !ok) return ok;
   if (auto ok = store.write(back + "/num_devs", std::to_string(next)); !ok) return ok;
-  return call_off(store, domid);
+  return call_off(store, domid, front);
 }
 
 }  // namespace
@@ -244,8 +245,13 @@ Result<void> publish(Store& store, DomId domid, const std::string& domain_name,
 
 Result<Withdrawn> withdraw(Store& store, DomId domid, const std::vector<Sbdf>& devices) {
   Withdrawn result;
-  auto done =
-      store.transaction([&](StoreView& view) { return withdraw_in(view, domid, devices, result); });
+  bool none_left = false;
+  auto front = read_state(store, frontend_path(domid) + "/state");
+  if (!front) return tl::unexpected(front.error());
+  auto done = store.transaction([&](StoreView& view) {
+    return withdraw_in(view, domid, devices, *front, result, none_left);
+  });
+  if (done && none_left) done = remove_with_empty_parent(store, frontend_path(domid));
   if (!done) return tl::unexpected(done.error());
   return result;
 }

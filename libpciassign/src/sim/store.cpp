@@ -17,10 +17,12 @@ class Store::View final : public StoreView {
   View(Tree tree, Faults& faults) : tree_(std::move(tree)), faults_(faults) {}
 
   Result<std::optional<std::string>> read(const std::string& path) override {
+    touched_.push_back(path);
     return faults_.call<Result<std::optional<std::string>>>("store.read",
                                                             [&] { return tree_.read(path); });
   }
   Result<std::vector<std::string>> list(const std::string& path) override {
+    touched_.push_back(path);
     return faults_.call<Result<std::vector<std::string>>>("store.list",
                                                           [&] { return tree_.list(path); });
   }
@@ -43,10 +45,13 @@ class Store::View final : public StoreView {
 
   Tree& tree() { return tree_; }
   [[nodiscard]] const std::vector<std::string>& changed() const { return changed_; }
+  /// All paths that it read or changed.
+  [[nodiscard]] const std::vector<std::string>& touched() const { return touched_; }
 
  private:
   template <class F>
   Result<void> change(const char* name, const std::string& path, F effect) {
+    touched_.push_back(path);
     return faults_.call<Result<void>>(name, [&]() -> Result<void> {
       effect();
       changed_.push_back(path);
@@ -55,7 +60,7 @@ class Store::View final : public StoreView {
   }
   Tree tree_;
   Faults& faults_;
-  std::vector<std::string> changed_;
+  std::vector<std::string> changed_, touched_;
 };
 
 Store::Store(Faults& faults) : faults_(faults), fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
@@ -146,11 +151,14 @@ Result<void> Store::transaction(const std::function<Result<void>(StoreView&)>& b
     if (auto done = body(view); !done) return done;
     bool again = false;
     auto committed = faults_.call<Result<void>>("store.commit", [&]() -> Result<void> {
-      again = conflicts_ > 0;
-      if (again) {
-        --conflicts_;
-        return {};
-      }
+      const auto& touched = view.touched();
+      const bool hammered =
+          hammering && std::any_of(touched.begin(), touched.end(), [&](const std::string& path) {
+            return tree_.may_write(*hammering, path);
+          });
+      again = hammered || conflicts_ > 0;
+      if (conflicts_ > 0) --conflicts_;
+      if (again) return {};
       tree_ = view.tree();
       // All changes are there before the first watch fires: that is what a transaction is for.
       for (const auto& path : view.changed()) fire(path);

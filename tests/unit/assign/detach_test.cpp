@@ -114,6 +114,18 @@ TEST(Detach, ASharedGsiAndPageStayWithTheDeviceThatStays) {
   EXPECT_EQ(scene.leftovers({kNic, kDisk}), "");
 }
 
+TEST(Detach, AGuestThatWritesToXenstoreAllTheTimeKeepsNothing) {
+  Scene scene;
+  ASSERT_FALSE(scene.attach({kNic, kDisk}).error);
+  scene.world.store.hammering = kNet;
+  for (const auto& device : {kNic, kDisk}) {
+    const auto report = scene.detach({device});
+    EXPECT_FALSE(report.error) << report.error->message;
+    EXPECT_FALSE(*scene.world.records().find(device));
+  }
+  EXPECT_EQ(scene.leftovers({kNic, kDisk}), "");
+}
+
 TEST(Detach, AResetThatFailsIsNotedAndTheDeviceStaysInQuarantine) {
   Scene scene;
   ASSERT_FALSE(scene.attach({kNic}).error);

@@ -52,6 +52,9 @@ class Store final : public pciassign::Store {
   void fire(const std::string& path);  ///< Also "@releaseDomain".
   /// The next `n` commits end with EAGAIN.
   void conflict(int n) { conflicts_ = n; }
+  /// A guest that writes to all that it may, all the time: a transaction that touches a node of
+  /// its own never comes through.
+  std::optional<DomId> hammering;
   /// Called after each change, until it says that nothing is left to do.
   std::function<void()> on_change;
   [[nodiscard]] std::size_t watches() const { return watches_.size(); }
