@@ -86,7 +86,8 @@ Result<JobId> Scheduler::submit(Plan plan, JobHandlers handlers) {
   job->handlers = std::move(handlers);
   job->timer = reactor_.make_timer();
   // on_step may be called on the worker thread: copy, and tell it on the loop.
-  job->execution.on_step = [this, weak = std::weak_ptr(job), alive = alive_](
+  // That thread may outlive this object, but not the loop.
+  job->execution.on_step = [this, &reactor = reactor_, weak = std::weak_ptr(job), alive = alive_](
                                std::size_t index, const StepReport& report, std::size_t total) {
     const auto running = weak.lock();
     // A step that has begun to wait has not ended; on_step is called where the execution is, so
@@ -99,7 +100,7 @@ Result<JobId> Scheduler::submit(Plan plan, JobHandlers handlers) {
     } else if (report.error) {
       event.state = "failed";
     }
-    reactor_.post([this, weak, alive, event = std::move(event)]() mutable {
+    reactor.post([this, weak, alive, event = std::move(event)]() mutable {
       const auto strong = weak.lock();
       if (*alive && strong) report_step(strong, std::move(event));
     });

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // What the daemon does by itself: new domains, dead domains, its own end.
+#include <array>
 #include <fstream>
+#include <future>
+#include <new>
 
 #include "fixture.hpp"
 
@@ -222,6 +225,37 @@ TEST_F(Waiting, an_end_of_the_daemon_undoes_it) {
   EXPECT_FALSE(world.xen.all[3].has_rights());
   EXPECT_NE(world.xen.devices[nic].owner, 3U);
   EXPECT_TRUE(world.records().all()->empty());
+}
+
+TEST(Lifetime, a_worker_that_is_busy_may_outlive_the_scheduler) {
+  // As when xenstored goes away during a reset: the loop ends, and the worker is waited for last.
+  sim::World world;
+  std::promise<void> begun, over;
+  alignas(daemon::Scheduler) std::array<std::byte, sizeof(daemon::Scheduler)> place;
+  daemon::Log log([](const daemon::LogRecord&) {}, daemon::LogLevel::error);
+  {
+    daemon::Reactor reactor;
+    auto* scheduler = new (place.data()) daemon::Scheduler(reactor, world.ports(), log, 4);
+    Plan plan;
+    plan.title = "slow";
+    Step step;
+    step.words = "takes its time";
+    step.slow = true;
+    step.run = [&](Ports&) -> Result<void> {
+      begun.set_value();
+      over.get_future().wait();
+      return {};
+    };
+    plan.steps.push_back(std::move(step));
+    ASSERT_TRUE(scheduler->submit(std::move(plan), {}));
+    std::thread loop([&] { reactor.run(); });
+    begun.get_future().wait();
+    reactor.stop();
+    loop.join();
+    scheduler->~Scheduler();
+    place.fill(std::byte{});
+    over.set_value();
+  }
 }
 
 TEST_F(Introduced, cancel_undoes_a_request_of_the_same_connection) {
