@@ -14,11 +14,12 @@ JOBS    ?= $(shell nproc)
 PREFIX  ?= /usr
 DESTDIR ?=
 FUZZ_SECONDS ?= 60
+BENCH_ROUNDS ?= 5
 
 CMAKE_FLAGS := -DCMAKE_INSTALL_PREFIX=$(PREFIX) -DCMAKE_INSTALL_SYSCONFDIR=/etc
 
 .PHONY: all help setup-build setup-all modules userspace demo test check unit unit-sanitized \
-	lint sparse testbed fuzz install clean
+	lint sparse testbed bench fuzz install clean
 
 all: modules userspace ## build the modules, the library, the daemon and the command line
 
@@ -70,12 +71,16 @@ testbed: setup-all all ## every scenario on real Xen in QEMU
 fuzz: setup-build $(BUILD)/stamp/setup-check ## libFuzzer targets, FUZZ_SECONDS=60 each
 	scripts/fuzz $(FUZZ_SECONDS)
 
+bench: setup-all all ## ours and the upstream drivers side by side in one boot, BENCH_ROUNDS=5
+	scripts/bench $(BENCH_ROUNDS)
+
 demo: setup-all all ## the main job on real Xen, told step by step
 	scripts/demo
 
-test: check unit-sanitized ## everything: check, sanitizers, a short fuzz, the demo, all scenarios
+test: check unit-sanitized ## everything: check, sanitizers, short fuzz and bench runs, the demo, all scenarios
 	$(MAKE) fuzz FUZZ_SECONDS=10
 	$(MAKE) demo
+	$(MAKE) bench BENCH_ROUNDS=1
 	$(MAKE) testbed
 
 clean: ## remove everything that was built (the testbed's images too)
