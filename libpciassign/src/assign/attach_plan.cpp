@@ -38,12 +38,7 @@ class AttachBuilder {
 
  private:
   Step& add(std::string id, std::string words, std::function<Result<void>(Ports&)> run) {
-    Step step;
-    step.id = std::move(id);
-    step.words = std::move(words);
-    step.run = std::move(run);
-    plan_.steps.push_back(std::move(step));
-    return plan_.steps.back();
+    return append_step(plan_, std::move(id), std::move(words), std::move(run));
   }
 
   [[nodiscard]] std::string domain() const {

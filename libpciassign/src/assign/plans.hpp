@@ -9,6 +9,17 @@
 
 namespace pciassign::detail {
 
+/// Appends a step that only runs; the caller adds undo, ready and the rest to what is returned,
+/// before the next step is appended.
+inline Step& append_step(Plan& plan, std::string id, std::string words,
+                         std::function<Result<void>(Ports&)> run) {
+  Step& step = plan.steps.emplace_back();
+  step.id = std::move(id);
+  step.words = std::move(words);
+  step.run = std::move(run);
+  return step;
+}
+
 struct AttachInput {
   DomainInfo domain;
   std::string domain_name;

@@ -8,15 +8,6 @@
 namespace pciassign::detail {
 namespace {
 
-Step& add(Plan& plan, std::string id, std::string words, std::function<Result<void>(Ports&)> run) {
-  Step step;
-  step.id = std::move(id);
-  step.words = std::move(words);
-  step.run = std::move(run);
-  plan.steps.push_back(std::move(step));
-  return plan.steps.back();
-}
-
 Result<void> out_of_quarantine(Ports& ports, const Sbdf& device) {
   auto out = ports.xen.deassign(kDomIo, device);
   if (!out && means_gone(out.error())) return {};  // hidden at boot: it never was in quarantine
@@ -35,11 +26,12 @@ Plan build_reserve(const ReserveInput& input) {
   plan.undo_command = "pciassign release " + sbdf.str();
   if (!input.device.on_pciback()) {
     if (!driver.empty()) {
-      auto& keep = add(plan, "remember", fmt::format("remember dom0's driver \"{}\"", driver),
-                       [=](Ports& p) { return remember_driver(p.store, sbdf, driver); });
+      auto& keep =
+          append_step(plan, "remember", fmt::format("remember dom0's driver \"{}\"", driver),
+                      [=](Ports& p) { return remember_driver(p.store, sbdf, driver); });
       keep.undo = [=](Ports& p) { return forget_driver(p.store, sbdf); };
     }
-    auto& seize = add(
+    auto& seize = append_step(
         plan, "seize",
         driver.empty()
             ? fmt::format("bind {} to pciback", sbdf.str())
@@ -54,9 +46,9 @@ Plan build_reserve(const ReserveInput& input) {
   }
   if (input.iommu) {
     const bool was_free = !input.device.on_pciback();
-    auto& step =
-        add(plan, "quarantine", fmt::format("put {} into quarantine (DOMID_IO)", sbdf.str()),
-            [=](Ports& p) { return into_quarantine(p, sbdf); });
+    auto& step = append_step(plan, "quarantine",
+                             fmt::format("put {} into quarantine (DOMID_IO)", sbdf.str()),
+                             [=](Ports& p) { return into_quarantine(p, sbdf); });
     if (was_free) step.undo = [=](Ports& p) { return out_of_quarantine(p, sbdf); };
   }
   return plan;
@@ -76,28 +68,29 @@ Plan build_release(const ReserveInput& input) {
   record.device = sbdf;
   record.vendor = input.device.vendor;
   record.reset_acknowledged = true;
-  add(plan, "reset",
-      fmt::format(
-          "{} {}",
-          input.device.reset_methods.empty() ? "verify (it cannot be reset)" : "reset and verify",
-          sbdf.str()),
-      [record](Ports& p) { return reset_and_verify(p, record); })
+  append_step(plan, "reset",
+              fmt::format("{} {}",
+                          input.device.reset_methods.empty() ? "verify (it cannot be reset)"
+                                                             : "reset and verify",
+                          sbdf.str()),
+              [record](Ports& p) { return reset_and_verify(p, record); })
       .slow = true;
   if (input.iommu) {
-    auto& step =
-        add(plan, "unquarantine", fmt::format("take {} out of quarantine, to dom0", sbdf.str()),
-            [=](Ports& p) { return out_of_quarantine(p, sbdf); });
+    auto& step = append_step(plan, "unquarantine",
+                             fmt::format("take {} out of quarantine, to dom0", sbdf.str()),
+                             [=](Ports& p) { return out_of_quarantine(p, sbdf); });
     step.undo = [=](Ports& p) { return into_quarantine(p, sbdf); };
   }
-  auto& unbind = add(plan, "unbind",
-                     driver.empty() ? fmt::format("take {} from pciback", sbdf.str())
-                                    : fmt::format("take {} from pciback, bind dom0's driver \"{}\"",
-                                                  sbdf.str(), driver),
-                     [=](Ports& p) { return p.pci.unbind_pciback(sbdf, driver); });
+  auto& unbind = append_step(
+      plan, "unbind",
+      driver.empty()
+          ? fmt::format("take {} from pciback", sbdf.str())
+          : fmt::format("take {} from pciback, bind dom0's driver \"{}\"", sbdf.str(), driver),
+      [=](Ports& p) { return p.pci.unbind_pciback(sbdf, driver); });
   unbind.undo = [=](Ports& p) { return p.pci.bind_pciback(sbdf); };
   unbind.slow = true;
-  add(plan, "forget", "forget the driver that it came from",
-      [=](Ports& p) { return forget_driver(p.store, sbdf); });
+  append_step(plan, "forget", "forget the driver that it came from",
+              [=](Ports& p) { return forget_driver(p.store, sbdf); });
   return plan;
 }
 

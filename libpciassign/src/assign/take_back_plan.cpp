@@ -52,13 +52,9 @@ class TakeBackBuilder {
 
  private:
   Step& add(std::string id, std::string words, std::function<Result<void>(Ports&)> run) {
-    Step step;
-    step.id = std::move(id);
-    step.words = std::move(words);
-    step.run = std::move(run);
+    Step& step = append_step(plan_, std::move(id), std::move(words), std::move(run));
     step.keep_going = true;
-    plan_.steps.push_back(std::move(step));
-    return plan_.steps.back();
+    return step;
   }
 
   [[nodiscard]] DomId domid() const { return input_.records.front().domid; }
