@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * One access: masks decide byte by byte, then registers with a meaning turn their
- * change into effects. The guest chooses offset, size and value; none is trusted.
+ * One access: masks decide byte by byte; then registers with a meaning, see
+ * registers.c. The guest chooses offset, size and value; none is trusted.
  */
-#include "confspace.h"
+#include "access.h"
 #include "regs.h"
 #include "tables.h"
 
@@ -65,7 +65,7 @@ int cs_read(const struct cs_space *cs, int off, int size, u32 hw, u32 *value)
 	return 0;
 }
 
-static void add(struct cs_effects *out, enum cs_effect_type type, int off, int size, u32 value)
+void cs_add_effect(struct cs_effects *out, enum cs_effect_type type, int off, int size, u32 value)
 {
 	struct cs_effect *e;
 
@@ -76,11 +76,6 @@ static void add(struct cs_effects *out, enum cs_effect_type type, int off, int s
 	e->off = off;
 	e->size = size;
 	e->value = value;
-}
-
-static u32 shadow16(const struct cs_space *cs, int off)
-{
-	return cs->b[off].shadow | (u32)cs->b[off + 1].shadow << 8;
 }
 
 /*
@@ -106,93 +101,51 @@ static void write_bar(struct cs_space *cs, int bar, int off, u8 value)
 static bool write_byte(struct cs_space *cs, int off, u8 value, u8 hw, u8 *through, u8 *touch)
 {
 	struct cs_byte *b = &cs->b[off];
-	u8 raw = b->raw, w1c = b->w1c, settled;
+	u8 raw = b->raw;
 	int bar = bar_of(off);
 
 	if (bar >= 0) {
 		write_bar(cs, bar, off, value);
-		*through = hw;
 		return false;
 	}
 	if (cs->permissive)
-		raw |= b->open & ~b->virt & ~w1c;
+		raw |= b->open & ~b->virt;
 
 	b->shadow = (b->shadow & ~b->write) | (value & b->write);
-	*through = (hw & ~raw & ~w1c) | (value & (raw | w1c));
-	*touch = raw | (w1c & value);
-
-	settled = b->write | raw | w1c | b->ignore;
-	return ((value ^ read_byte(cs, off, hw)) & ~settled) != 0;
+	*through = (hw & ~raw) | (value & raw);
+	*touch = raw;
+	return ((value ^ read_byte(cs, off, hw)) & ~(b->write | raw | b->ignore)) != 0;
 }
 
-static void command_effects(const struct cs_space *cs, u32 old, struct cs_effects *out)
+/* Only bytes with a writable bit are driven, at the widest size that they fill. */
+static void hw_effects(int off, int size, const u8 *through, const u8 *touch,
+		       struct cs_effects *out)
 {
-	u32 now = shadow16(cs, R_COMMAND), diff = old ^ now;
+	int i;
 
-	if (diff & now & (R_COMMAND_IO | R_COMMAND_MEM))
-		add(out, CS_EFF_DECODE_ON, R_COMMAND, 2, now & (R_COMMAND_IO | R_COMMAND_MEM));
-	if (diff & R_COMMAND_MWI)
-		add(out, CS_EFF_MWI, R_COMMAND, 2, !!(now & R_COMMAND_MWI));
-	if (diff & R_COMMAND_INTX_OFF && cs->interrupt_control)
-		add(out, CS_EFF_INTX, R_COMMAND, 2, !!(now & R_COMMAND_INTX_OFF));
-	if (diff & R_COMMAND_MASTER)
-		add(out, CS_EFF_BUS_MASTER, R_COMMAND, 2, !!(now & R_COMMAND_MASTER));
-}
-
-/* PCI PM r1.2 3.2.4: a write of an unsupported state is discarded. */
-static void power_effects(struct cs_space *cs, u8 old, struct cs_effects *out)
-{
-	struct cs_byte *b = &cs->b[cs->pm + R_PM_CSR];
-	u32 pmc = cs->b[cs->pm + R_PM_PMC].shadow | (u32)cs->b[cs->pm + R_PM_PMC + 1].shadow << 8;
-	u8 state = b->shadow & R_PM_CSR_STATE;
-
-	if ((state == 1 && !(pmc & R_PM_PMC_D1)) || (state == 2 && !(pmc & R_PM_PMC_D2))) {
-		b->shadow = old;
+	if (size == 4 && touch[0] && touch[1] && touch[2] && touch[3]) {
+		cs_add_effect(out, CS_EFF_HW_WRITE, off, 4, through[0] | (u32)through[1] << 8 |
+			      (u32)through[2] << 16 | (u32)through[3] << 24);
 		return;
 	}
-	if (state != (old & R_PM_CSR_STATE))
-		add(out, CS_EFF_POWER, cs->pm + R_PM_CSR, 2, state);
-}
-
-static void devctl_effects(struct cs_space *cs, u32 old, struct cs_effects *out)
-{
-	u32 now = shadow16(cs, cs->pcie + R_EXP_DEVCTL);
-	u32 rq = (now & R_EXP_DEVCTL_READRQ) >> 12;
-
-	if (((old ^ now) & R_EXP_DEVCTL_READRQ) == 0)
-		return;
-	if (rq <= 5)	/* 128 << 5 = 4096; higher codes are reserved */
-		add(out, CS_EFF_READRQ, cs->pcie + R_EXP_DEVCTL, 2, 128u << rq);
-	else
-		cs->b[cs->pcie + R_EXP_DEVCTL + 1].shadow =
-			(cs->b[cs->pcie + R_EXP_DEVCTL + 1].shadow & ~0x70u) | (old >> 8 & 0x70);
-}
-
-/* The byte of value that lands at reg, or 0 when the access does not reach it. */
-static u8 byte_at(int off, int size, u32 value, int reg)
-{
-	return reg >= off && reg < off + size ? value >> 8 * (reg - off) : 0;
-}
-
-static void flr_effects(struct cs_space *cs, int off, int size, u32 value, struct cs_effects *out)
-{
-	bool flr = false;
-
-	if (cs->pcie && cs->flr)
-		flr = byte_at(off, size, value, cs->pcie + R_EXP_DEVCTL + 1) & 0x80;
-	if (cs->af && (cs->b[cs->af + R_AF_CAP].shadow & R_AF_CAP_FLR))
-		flr |= byte_at(off, size, value, cs->af + R_AF_CTRL) & R_AF_CTRL_FLR;
-	if (flr)
-		add(out, CS_EFF_FLR, off, size, 1);
+	for (i = 0; i < size; i++) {
+		if (!touch[i])
+			continue;
+		if ((off + i) % 2 == 0 && i + 1 < size && touch[i + 1]) {
+			cs_add_effect(out, CS_EFF_HW_WRITE, off + i, 2,
+				      through[i] | (u32)through[i + 1] << 8);
+			i++;
+		} else {
+			cs_add_effect(out, CS_EFF_HW_WRITE, off + i, 1, through[i]);
+		}
+	}
 }
 
 int cs_write(struct cs_space *cs, int off, int size, u32 value, u32 hw, struct cs_effects *out)
 {
-	u32 command = shadow16(cs, R_COMMAND);
-	u32 devctl = cs->pcie ? shadow16(cs, cs->pcie + R_EXP_DEVCTL) : 0;
-	u8 pmcsr = cs->pm ? cs->b[cs->pm + R_PM_CSR].shadow : 0;
+	const struct cs_before old = cs_before(cs);
 	bool denied = false;
-	u8 through[4], touch[4] = { 0 };
+	u8 through[4] = { 0 }, touch[4] = { 0 };
 	int i, err = cs_check(cs, off, size);
 
 	out->nr = 0;
@@ -202,37 +155,14 @@ int cs_write(struct cs_space *cs, int off, int size, u32 value, u32 hw, struct c
 	for (i = 0; i < size; i++)
 		denied |= write_byte(cs, off + i, value >> 8 * i, hw >> 8 * i,
 				     &through[i], &touch[i]);
-
-	/* Only bytes with a writable bit are driven, at the widest size that they fill. */
-	if (size == 4 && touch[0] && touch[1] && touch[2] && touch[3]) {
-		add(out, CS_EFF_HW_WRITE, off, 4, through[0] | (u32)through[1] << 8 |
-		    (u32)through[2] << 16 | (u32)through[3] << 24);
-	} else {
-		for (i = 0; i < size; i++) {
-			if (!touch[i])
-				continue;
-			if ((off + i) % 2 == 0 && i + 1 < size && touch[i + 1]) {
-				add(out, CS_EFF_HW_WRITE, off + i, 2,
-				    through[i] | (u32)through[i + 1] << 8);
-				i++;
-			} else {
-				add(out, CS_EFF_HW_WRITE, off + i, 1, through[i]);
-			}
-		}
-	}
-
-	command_effects(cs, command, out);
-	if (cs->pm)
-		power_effects(cs, pmcsr, out);
-	if (cs->pcie)
-		devctl_effects(cs, devctl, out);
-	flr_effects(cs, off, size, value, out);
+	hw_effects(off, size, through, touch, out);
+	denied |= cs_register_effects(cs, &old, off, size, value, out);
 	if (denied) {
 		u32 *n = &cs->denied[off / 4];
 
 		if (*n != 0xffffffff)
 			++*n;
-		add(out, CS_EFF_DENIED, off, size, *n);
+		cs_add_effect(out, CS_EFF_DENIED, off, size, *n);
 	}
 	return 0;
 }
@@ -263,12 +193,29 @@ int cs_add_quirk(struct cs_space *cs, int off, int size, u32 mask)
 	return 0;
 }
 
+static const struct cs_cap *region_at(const struct cs_space *cs, int off)
+{
+	return cs_region(off >= 0 && off < cs->size ? cs->b[off].rule : CS_REGION_GAP);
+}
+
 const char *cs_region_name(const struct cs_space *cs, int off)
 {
-	return cs_region(off >= 0 && off < cs->size ? cs->b[off].rule : 0)->name;
+	return region_at(cs, off)->name;
 }
 
 const char *cs_region_reason(const struct cs_space *cs, int off)
 {
-	return cs_region(off >= 0 && off < cs->size ? cs->b[off].rule : 0)->reason;
+	const struct cs_cap *cap = region_at(cs, off);
+	unsigned int i;
+	int base = 0;
+
+	/* Only one capability of a kind is shown, so the region begins where it begins. */
+	if (cap->nr_rules && off >= R_STD_END)
+		for (base = off; base > R_STD_END && cs->b[base - 1].rule == cs->b[off].rule;)
+			base--;
+	for (i = 0; i < cap->nr_rules; i++)
+		if (off - base >= cap->rules[i].off &&
+		    off - base < cap->rules[i].off + cap->rules[i].size)
+			return cap->rules[i].reason;
+	return cap->reason;
 }

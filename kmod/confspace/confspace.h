@@ -41,9 +41,10 @@ enum cs_effect_type {
 	CS_EFF_BUS_MASTER,	/* value: 0 or 1 */
 	CS_EFF_MWI,		/* value: 0 or 1 */
 	CS_EFF_INTX,		/* value: 1 disables INTx; asked only under interrupt control */
-	CS_EFF_POWER,		/* value: D-state 0-3 */
+	CS_EFF_POWER,		/* value: the D-state that the guest sees by now, 0-3 */
 	CS_EFF_FLR,		/* reset the function */
-	CS_EFF_READRQ,		/* value: maximum read request in bytes */
+	CS_EFF_READRQ,		/* value: maximum read request in bytes; in permissive mode */
+	CS_EFF_VPD,		/* read the dword of VPD at value, answer by cs_vpd_done() */
 	CS_EFF_DENIED,		/* a write at off was dropped; value: the count for this register */
 };
 
@@ -60,14 +61,13 @@ struct cs_effects {
 };
 
 /*
- * Masks for each byte. A bit that is in none of virt, raw, w1c reads from the
- * hardware and cannot be written: denial is what is left when nothing is said.
+ * Masks for each byte. A bit that is in neither virt nor raw reads from the hardware
+ * and cannot be written: denial is what is left when nothing is said.
  */
 struct cs_byte {
 	u8 virt;	/* served from shadow */
 	u8 write;	/* within virt: the guest may change the shadow */
-	u8 raw;		/* outside virt: writable through to the hardware */
-	u8 w1c;		/* outside virt: write-one-to-clear, through to the hardware */
+	u8 raw;		/* outside virt: a quirk made it writable through to the hardware */
 	u8 ignore;	/* writes are dropped without counting: done another way */
 	u8 open;	/* permissive mode and quirks may turn these bits into raw */
 	u8 shadow;
@@ -78,7 +78,7 @@ struct cs_space {
 	u16 size;		/* CS_SIZE_STD or CS_SIZE_EXT */
 	bool permissive;
 	bool interrupt_control;
-	u8 pm, msi, msix, pcie, af;	/* offsets, 0: absent */
+	u8 pm, vpd, msi, msix, pcie, af;	/* offsets, 0: absent */
 	bool flr;			/* function-level reset is offered */
 	u8 sizing[CS_NBARS];		/* bit n: byte n shows the size mask */
 	u32 bar_mask[CS_NBARS];		/* writable address bits */
@@ -101,6 +101,12 @@ bool cs_wants_hw(const struct cs_space *cs, int off, int size, bool write);
 /* Both return cs_check()'s answer; off and size are the guest's and not trusted. */
 int cs_read(const struct cs_space *cs, int off, int size, u32 hw, u32 *value);
 int cs_write(struct cs_space *cs, int off, int size, u32 value, u32 hw, struct cs_effects *out);
+
+/*
+ * The answer to CS_EFF_VPD. Without it the guest's read stays pending, as with a
+ * device that does not answer.
+ */
+void cs_vpd_done(struct cs_space *cs, u32 data);
 
 /* The D-state that the device is in by now, where it is not the one asked for. */
 void cs_note_power(struct cs_space *cs, unsigned int dstate);

@@ -19,7 +19,9 @@
 #define  R_COMMAND_INTX_OFF	0x0400
 #define R_STATUS		0x06
 #define  R_STATUS_CAPS		0x10
+#define R_LINE_SIZE		0x0c
 #define R_HEADER_TYPE		0x0e
+#define R_BIST			0x0f
 #define R_BAR0			0x10
 #define R_ROM			0x30
 #define R_CAP_PTR		0x34
@@ -29,7 +31,9 @@
 
 /* Capability ids */
 #define R_CAP_PM		0x01
+#define R_CAP_VPD		0x03
 #define R_CAP_MSI		0x05
+#define R_CAP_PCIX		0x07
 #define R_CAP_VENDOR		0x09
 #define R_CAP_PCIE		0x10
 #define R_CAP_MSIX		0x11
@@ -42,10 +46,20 @@
 #define R_PM_CSR		4
 #define  R_PM_CSR_STATE		0x0003
 
+/* Vital product data, PCI r3.0 appendix I */
+#define R_VPD_ADDR		2
+#define  R_VPD_ADDR_MASK	0x7ffcu
+#define  R_VPD_FLAG		0x80	/* of the upper byte */
+#define R_VPD_DATA		4
+
 /* MSI, PCI r3.0 section 6.8.1 */
 #define R_MSI_FLAGS		2
 #define  R_MSI_64BIT		0x0080
 #define  R_MSI_MASKBIT		0x0100
+
+/* PCI-X addendum 2.0 section 7.2.3 */
+#define R_PCIX_COMMAND		2
+#define  R_PCIX_VERSION		0x3000	/* not 0: with ECC registers */
 
 /* PCI Express, PCIe r5.0 section 7.5.3 */
 #define R_EXP_FLAGS		2
@@ -54,6 +68,14 @@
 #define R_EXP_DEVCTL		8
 #define  R_EXP_DEVCTL_READRQ	0x7000
 #define  R_EXP_DEVCTL_FLR	0x8000
+
+/* Extended capabilities, PCIe r5.0 sections 7.6.3, 7.9.5, 7.9.6 */
+#define R_EXT_ID(head)		((head) & 0xffff)
+#define R_EXT_VER(head)		((head) >> 16 & 0xf)
+#define R_EXT_NEXT(head)	((head) >> 20 & ~3u)
+#define R_EXT_VENDOR		0x000b
+#define R_EXT_DVSEC		0x0023
+#define R_EXT_VENDOR_HDR	4	/* of both: length in bits 31:20 */
 
 /* Advanced features, PCI ECN "Advanced Capabilities for Conventional PCI" */
 #define R_AF_CAP		3

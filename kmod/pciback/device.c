@@ -406,6 +406,7 @@ static int pb_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	}
 	scrub(dev);
 
+	pb_vpd_prepare(dev);
 	describe(dev);
 	err = take_snapshot(dev);
 	if (err)

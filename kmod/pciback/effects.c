@@ -100,7 +100,11 @@ void pb_effects(struct pb_dev *dev, const struct cs_effects *fx)
 			dev->flr_wanted = true;
 			break;
 		case CS_EFF_READRQ:
-			pcie_set_readrq(pdev, e->value);
+			/* Never below the payload, which some devices do not survive. */
+			pcie_set_readrq(pdev, max_t(int, e->value, pcie_get_mps(pdev)));
+			break;
+		case CS_EFF_VPD:
+			pb_vpd_read(dev, e->value);
 			break;
 		case CS_EFF_DENIED:
 			if (e->value == 1)

@@ -42,6 +42,8 @@ struct pb_dev {
 	bool flr_wanted;
 	unsigned long msi_since;	/* jiffies: msi_failures counts from here */
 	unsigned int msi_failures;
+	unsigned long vpd_since;	/* the same for reads of VPD */
+	unsigned int vpd_failures;
 	bool d3_saved;
 	bool isr_on;			/* our handler sits on the shared line */
 	bool ack_intr;			/* read by the handler without a lock */
@@ -120,6 +122,10 @@ void pb_intx_unhook(struct pb_dev *dev);
 /* effects.c, under dev->lock */
 void pb_power(struct pb_dev *dev, u32 state);
 void pb_effects(struct pb_dev *dev, const struct cs_effects *fx);
+
+/* vpd.c, under dev->lock */
+void pb_vpd_prepare(struct pb_dev *dev);
+void pb_vpd_read(struct pb_dev *dev, u32 addr);
 
 /* ops.c: under attach->lock. *flr is set, with a reference, when a reset is to follow. */
 void pb_op_run(struct pb_attach *a, struct wire_op *op, struct pb_dev **flr);
