@@ -6,6 +6,7 @@
 #ifndef PCIASSIGN_COMPAT_H
 #define PCIASSIGN_COMPAT_H
 
+#include <linux/sysfs.h>
 #include <xen/xenbus.h>
 #include "have.h"
 
@@ -34,6 +35,13 @@ static inline int compat_init_dma(struct device *dev)
 {
 	return 0;
 }
+#endif
+
+/* Binary attributes are const by 7.2, for their functions and for their groups. */
+#ifdef HAVE_BIN_ATTRIBUTE_CONST
+typedef const struct bin_attribute compat_bin_attribute;
+#else
+typedef struct bin_attribute compat_bin_attribute;
 #endif
 
 #endif /* PCIASSIGN_COMPAT_H */

@@ -14,6 +14,7 @@
 
 #include "../compat/compat.h"
 #include "pciback.h"
+#include "trace.h"
 
 /* A device that another domain let go is being reset: ask again, for a minute and a half. */
 #define RETRY_DELAY	(HZ / 10)
@@ -82,6 +83,7 @@ static void op_work(struct work_struct *work)
 		memcpy(&a->op, shared, sizeof(a->op));
 		barrier();
 		pb_op_run(a, &a->op, &flr);
+		trace_pciback_op(a->domid, &a->op);
 		shared->err = a->op.err;
 		shared->value = a->op.value;
 		if (a->op.cmd == WIRE_ENABLE_MSIX && !a->op.err)
@@ -238,6 +240,7 @@ static int export(struct pb_attach *a, unsigned int i)
 			dev_err_ratelimited(&a->xdev->dev, "%04x:%02x:%02x.%u: %s\n", real.domain,
 					    real.bus, real.slot, real.func,
 					    err == -EBUSY ? "another domain has it" :
+					    err == -EIO ? "its last reset failed (see reset_failed)" :
 					    "not seized by pciback (see new_slot and bind)");
 		return err;
 	}
@@ -347,6 +350,13 @@ static unsigned int unlink_devs(struct pb_attach *a, bool all, struct pb_dev **d
 			devs[n++] = dev;
 		}
 	return n;
+}
+
+void pb_attach_lost(struct pb_attach *a, struct pb_dev *dev)
+{
+	mutex_lock(&a->lock);
+	vpci_del(&a->vpci, dev);
+	mutex_unlock(&a->lock);
 }
 
 /* Without a->lock. */

@@ -2,48 +2,57 @@
 /*
  * A legacy interrupt line that dom0 shares with a guest's function. The guest's
  * interrupts look unhandled to dom0, which would shut the line down: a handler of
- * ours claims them as long as Xen says that the line is shared. Under dev->lock.
+ * ours claims them while Xen says that the line is shared. It is there only while dom0
+ * uses the line: it would itself make dom0 a user. Under dev->lock, except as said.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/device/bus.h>
 #include <linux/interrupt.h>
 #include <xen/events.h>
 
 #include "pciback.h"
 
+/*
+ * Asking Xen is a hypercall. The kernel gives a line up when 99900 of 100000 interrupts
+ * are not claimed, so an answer that is this old does no harm, whichever it was.
+ */
 #define RECHECK_EVERY 1000
 
+/* The handler: takes no lock; one CPU at a time runs it. */
 static irqreturn_t shared_line(int irq, void *data)
 {
 	struct pb_dev *dev = data;
-	unsigned long n;
 
 	if (!READ_ONCE(dev->ack_intr))
 		return IRQ_NONE;
-	n = READ_ONCE(dev->handled) + 1;
-	WRITE_ONCE(dev->handled, n);
 	/* Despite its name it is true when the line is not shared. */
-	if (n % RECHECK_EVERY == 0 && xen_test_irq_shared(irq))
-		WRITE_ONCE(dev->ack_intr, false);
+	if (dev->seen++ % RECHECK_EVERY == 0)
+		WRITE_ONCE(dev->line_shared, !xen_test_irq_shared(irq));
+	if (!dev->line_shared)
+		return IRQ_NONE;
+	WRITE_ONCE(dev->handled, dev->handled + 1);
 	return IRQ_HANDLED;
 }
 
-/* Where nobody in dom0 uses the line, a handler would make it shared: none is needed. */
-int pb_intx_hook(struct pb_dev *dev, bool force)
+int pb_intx_hook(struct pb_dev *dev)
 {
 	int err;
 
 	if (!dev->irq || dev->isr_on)
 		return 0;
-	if (!force && !irq_has_action(dev->irq))
-		return 0;
 	snprintf(dev->irq_name, sizeof(dev->irq_name), PB_NAME "[%s]", pci_name(dev->pdev));
+	dev->seen = 0;
+	dev->line_shared = false;
 	WRITE_ONCE(dev->ack_intr, !pci_dev_msi_enabled(dev->pdev));
 	err = request_irq(dev->irq, shared_line, IRQF_SHARED, dev->irq_name, dev);
-	if (err)
-		dev_warn(&dev->pdev->dev, "cannot share interrupt %u: %d\n", dev->irq, err);
-	else
-		dev->isr_on = true;
+	if (err) {
+		WRITE_ONCE(dev->ack_intr, false);
+		dev_warn_ratelimited(&dev->pdev->dev, "cannot share interrupt %u: %d\n", dev->irq,
+				     err);
+	} else {
+		WRITE_ONCE(dev->isr_on, true);
+	}
 	return err;
 }
 
@@ -53,5 +62,69 @@ void pb_intx_unhook(struct pb_dev *dev)
 		return;
 	WRITE_ONCE(dev->ack_intr, false);
 	free_irq(dev->irq, dev);
-	dev->isr_on = false;
+	WRITE_ONCE(dev->isr_on, false);
+}
+
+/* A driver may ask for its interrupt long after it is bound, when its interface goes up. */
+static bool used_by_dom0(struct pb_dev *dev)
+{
+	struct pci_dev *other = NULL;
+
+	if (irq_has_action(dev->irq))
+		return true;
+	for_each_pci_dev(other) {
+		struct device_driver *drv = READ_ONCE(other->dev.driver);
+
+		if (other->pin && other->irq == dev->irq && drv &&
+		    drv != dev->pdev->dev.driver) {
+			pci_dev_put(other);
+			return true;
+		}
+	}
+	return false;
+}
+
+void pb_intx_review(struct pb_dev *dev)
+{
+	if (!dev->irq || dev->isr_manual)
+		return;
+	/* Off first, to see who else is there. */
+	pb_intx_unhook(dev);
+	if (used_by_dom0(dev))
+		pb_intx_hook(dev);
+}
+
+/* Another device's driver came or went: under that one's device_lock. */
+static int on_bus_event(struct notifier_block *nb, unsigned long action, void *data)
+{
+	struct pci_dev *other = to_pci_dev(data);
+	struct pb_dev *dev;
+
+	if (action != BUS_NOTIFY_BOUND_DRIVER && action != BUS_NOTIFY_UNBOUND_DRIVER)
+		return NOTIFY_DONE;
+	if (!other->pin || !other->irq)
+		return NOTIFY_DONE;
+	for (dev = pb_dev_next(NULL); dev; dev = pb_dev_next(dev)) {
+		if (dev->pdev == other || dev->irq != other->irq)
+			continue;
+		mutex_lock(&dev->lock);
+		if (pb_dev_in_use(dev))
+			pb_intx_review(dev);
+		mutex_unlock(&dev->lock);
+	}
+	return NOTIFY_OK;
+}
+
+static struct notifier_block bus_events = {
+	.notifier_call = on_bus_event,
+};
+
+int pb_intx_init(void)
+{
+	return bus_register_notifier(&pci_bus_type, &bus_events);
+}
+
+void pb_intx_exit(void)
+{
+	bus_unregister_notifier(&pci_bus_type, &bus_events);
 }

@@ -44,15 +44,22 @@ static int __init pciback_init(void)
 	err = pb_hide_parse();
 	if (err)
 		goto free_slots;
-	/* Unbound: one slow guest's works do not queue before another's. */
-	pb_wq = alloc_workqueue(PB_NAME, WQ_UNBOUND | WQ_MEM_RECLAIM, WQ_UNBOUND_MAX_ACTIVE);
+	/*
+	 * Unbound: one slow guest's works do not queue before another's. Freezable: none
+	 * runs while dom0 suspends.
+	 */
+	pb_wq = alloc_workqueue(PB_NAME, WQ_UNBOUND | WQ_FREEZABLE | WQ_MEM_RECLAIM,
+				WQ_UNBOUND_MAX_ACTIVE);
 	if (!pb_wq) {
 		err = -ENOMEM;
 		goto free_slots;
 	}
-	err = pb_driver_register();
+	err = pb_intx_init();
 	if (err)
 		goto free_wq;
+	err = pb_driver_register();
+	if (err)
+		goto intx_exit;
 	err = pb_xenbus_register();
 	if (err)
 		goto unregister_driver;
@@ -60,6 +67,8 @@ static int __init pciback_init(void)
 
 unregister_driver:
 	pb_driver_unregister();
+intx_exit:
+	pb_intx_exit();
 free_wq:
 	destroy_workqueue(pb_wq);
 free_slots:
@@ -74,6 +83,7 @@ static void __exit pciback_exit(void)
 	pb_xenbus_unregister();
 	flush_workqueue(pb_wq);
 	pb_driver_unregister();
+	pb_intx_exit();
 	destroy_workqueue(pb_wq);
 	pb_slots_free();
 }

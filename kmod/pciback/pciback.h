@@ -13,6 +13,7 @@
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/pci.h>
+#include <linux/ratelimit.h>
 #include <linux/workqueue.h>
 #include <xen/xenbus.h>
 
@@ -39,14 +40,21 @@ struct pb_dev {
 
 	struct mutex lock;		/* cs, the hardware's registers, the fields below */
 	struct cs_space *cs;
-	bool flr_wanted;
+	u32 *denied;			/* dropped writes for each dword, of the last attachment */
+	struct ratelimit_state denied_log;
+	bool flr_wanted;		/* a reset is to follow the op */
+	bool wake_wanted;		/* and it is the one that waking up means */
+	u8 dstate;			/* what the guest asked for; the hardware is in D0 */
+	const char *failed;		/* what the last reset left undone, NULL: nothing */
 	unsigned long msi_since;	/* jiffies: msi_failures counts from here */
 	unsigned int msi_failures;
 	unsigned long vpd_since;	/* the same for reads of VPD */
 	unsigned int vpd_failures;
-	bool d3_saved;
 	bool isr_on;			/* our handler sits on the shared line */
-	bool ack_intr;			/* read by the handler without a lock */
+	bool isr_manual;		/* the administrator said so, or said not */
+	bool ack_intr;			/* read by the handler without a lock, as are the next */
+	bool line_shared;
+	unsigned int seen;
 	unsigned long handled;
 	char irq_name[40];
 
@@ -90,37 +98,69 @@ extern struct list_head pb_devs;
 extern struct workqueue_struct *pb_wq;
 
 /* slots.c */
+struct pb_text;
 int pb_hide_append(const char *list);
 int pb_hide_parse(void);
 int pb_slot_add(const struct spec_bdf *spec);
 int pb_slot_del(const struct spec_bdf *spec);
 bool pb_slot_wanted(struct pci_dev *pdev);
-ssize_t pb_slots_show(char *buf);
+void pb_slots_list(struct pb_text *out);
 void pb_slots_free(void);
 
 /* device.c */
-int pb_driver_register(void);
-void pb_driver_unregister(void);
 struct pb_dev *pb_dev_get(unsigned int domain, unsigned int bus, unsigned int slot,
 			  unsigned int func);
+/* The one after prev (NULL: the first), by address; prev's reference is dropped. */
+struct pb_dev *pb_dev_next(struct pb_dev *prev);
 void pb_dev_put(struct pb_dev *dev);
-/* Under attach->lock. -ENODEV, -EBUSY (another domain's), -EAGAIN (being reset). */
+bool pb_dev_in_use(struct pb_dev *dev);
+/*
+ * Under attach->lock. -ENODEV, -EBUSY (another domain's), -EAGAIN (being reset), -EIO
+ * (its last reset failed).
+ */
 struct pb_dev *pb_dev_claim(struct pb_attach *a, const struct vpci_addr *at);
-/* Without attach->lock; both do nothing where the device is not (any more) a's. */
+/* Without attach->lock; does nothing where the device is not (any more) a's. */
 void pb_dev_release(struct pb_dev *dev, struct pb_attach *a);
+/* The same under device_lock. */
+void pb_dev_let_go(struct pb_dev *dev, struct pb_attach *a);
+/* device_lock and dev->lock; false, with neither held, where the device is not a's. */
+bool pb_dev_lock_owned(struct pb_dev *dev, struct pb_attach *a);
+void pb_dev_unlock_owned(struct pb_dev *dev);
+/* Under dev->lock: apply permissive, interrupt control and quirks to cs. */
+void pb_dev_apply_options(struct pb_dev *dev);
+/* Under dev->lock: the guest's view as after a reset; it lets go of the D-state too. */
+void pb_dev_fresh_view(struct pb_dev *dev);
+
+/* driver.c */
+int pb_driver_register(void);
+void pb_driver_unregister(void);
+
+/* reset.c; the first three under device_lock and dev->lock */
+/* Reads the registers that a reset has to bring back. */
+int pb_snapshot(struct pb_dev *dev);
+/* Leaves nothing of a guest in the device: no interrupt, no mastering, no register. */
+void pb_scrub(struct pb_dev *dev);
+/* NULL, or what is not as it was when the device was seized. */
+const char *pb_verify(struct pb_dev *dev);
+/* Under dev->lock: puts what pb_verify() says, or NULL, on record. */
+void pb_set_failed(struct pb_dev *dev, const char *what, int err);
+/* Without attach->lock; both do nothing where the device is not (any more) a's. */
 void pb_dev_quiesce(struct pb_dev *dev, struct pb_attach *a);
 void pb_dev_flr(struct pb_dev *dev, struct pb_attach *a);
 /* An administrator's reset, whoever owns the device. */
 int pb_dev_reset(struct pb_dev *dev);
-/* Under dev->lock: apply permissive, interrupt control and quirks to cs. */
-void pb_dev_apply_options(struct pb_dev *dev);
 
-/* intx.c, all under dev->lock */
-int pb_intx_hook(struct pb_dev *dev, bool force);
+/* intx.c, all but init and exit under dev->lock */
+int pb_intx_hook(struct pb_dev *dev);
 void pb_intx_unhook(struct pb_dev *dev);
+/* Hooked where dom0 uses the line, unhooked where it does not. */
+void pb_intx_review(struct pb_dev *dev);
+int pb_intx_init(void);
+void pb_intx_exit(void);
 
 /* effects.c, under dev->lock */
-void pb_power(struct pb_dev *dev, u32 state);
+/* The hardware's mastering and INTx as the guest's view has them. */
+void pb_follow_view(struct pb_dev *dev);
 void pb_effects(struct pb_dev *dev, const struct cs_effects *fx);
 
 /* vpd.c, under dev->lock */
@@ -135,8 +175,12 @@ int pb_xenbus_register(void);
 void pb_xenbus_unregister(void);
 void pb_attach_get(struct pb_attach *a);
 void pb_attach_put(struct pb_attach *a);
+/* Under device_lock: the device is unbound or pulled out; no op finds it after this. */
+void pb_attach_lost(struct pb_attach *a, struct pb_dev *dev);
 
 /* sysfs.c */
 extern const struct attribute_group *pb_groups[];
+/* A line of an attribute that may be longer than a page. */
+__printf(2, 3) void pb_put(struct pb_text *out, const char *fmt, ...);
 
 #endif /* PCIASSIGN_PCIBACK_H */

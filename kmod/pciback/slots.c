@@ -131,18 +131,16 @@ static bool present(const struct slot *s)
 	return pdev;
 }
 
-ssize_t pb_slots_show(char *buf)
+void pb_slots_list(struct pb_text *out)
 {
 	struct slot *s;
-	int at = 0;
 
 	mutex_lock(&slots_lock);
 	list_for_each_entry(s, &slots, node)
 		if (!s->wild || present(s))
-			at += sysfs_emit_at(buf, at, "%04x:%02x:%02x.%d\n", s->domain, s->bus,
-					    PCI_SLOT(s->devfn), PCI_FUNC(s->devfn));
+			pb_put(out, "%04x:%02x:%02x.%d\n", s->domain, s->bus, PCI_SLOT(s->devfn),
+			       PCI_FUNC(s->devfn));
 	mutex_unlock(&slots_lock);
-	return at;
 }
 
 void pb_slots_free(void)

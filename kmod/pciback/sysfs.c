@@ -8,7 +8,33 @@
 #include <linux/pci.h>
 #include <linux/slab.h>
 
+#include "../compat/compat.h"
 #include "pciback.h"
+
+/*
+ * Lists are binary attributes, since others end at a page. The text is made anew for
+ * each piece that is read; buf gets what lies in the piece.
+ */
+struct pb_text {
+	char *buf;
+	size_t size, len;
+	loff_t off;	/* where the piece begins */
+	loff_t at;	/* end of the text so far */
+};
+
+void pb_put(struct pb_text *out, const char *fmt, ...)
+{
+	char line[160];
+	va_list args;
+	int i, n;
+
+	va_start(args, fmt);
+	n = vscnprintf(line, sizeof(line), fmt, args);
+	va_end(args);
+	for (i = 0; i < n; i++, out->at++)
+		if (out->at >= out->off && out->len < out->size)
+			out->buf[out->len++] = line[i];
+}
 
 static struct pb_dev *dev_from(const char *buf, size_t count)
 {
@@ -20,6 +46,8 @@ static struct pb_dev *dev_from(const char *buf, size_t count)
 	dev = pb_dev_get(bdf.domain, bdf.bus, bdf.slot, bdf.func);
 	return dev ?: ERR_PTR(-ENODEV);
 }
+
+/* ---- what is only written ---- */
 
 static ssize_t new_slot_store(struct device_driver *drv, const char *buf, size_t count)
 {
@@ -43,12 +71,6 @@ static ssize_t remove_slot_store(struct device_driver *drv, const char *buf, siz
 }
 static DRIVER_ATTR_WO(remove_slot);
 
-static ssize_t slots_show(struct device_driver *drv, char *buf)
-{
-	return pb_slots_show(buf);
-}
-static DRIVER_ATTR_RO(slots);
-
 static ssize_t do_flr_store(struct device_driver *drv, const char *buf, size_t count)
 {
 	struct pb_dev *dev = dev_from(buf, count);
@@ -62,36 +84,67 @@ static ssize_t do_flr_store(struct device_driver *drv, const char *buf, size_t c
 }
 static DRIVER_ATTR_WO(do_flr);
 
-/* Sets one option of a device; it lasts until the next attachment ends. */
-static ssize_t set_option(const char *buf, size_t count, bool *(*option)(struct pb_dev *),
-			  const char *what)
+/* A write turns the handler on the shared line over. */
+static ssize_t irq_handler_state_store(struct device_driver *drv, const char *buf, size_t count)
 {
 	struct pb_dev *dev = dev_from(buf, count);
+	int err = 0;
+
+	if (IS_ERR(dev))
+		return PTR_ERR(dev);
+	mutex_lock(&dev->lock);
+	/* A release takes the handler off before it lets go of the owner: none is put back. */
+	if (!pb_dev_in_use(dev)) {
+		err = -ENXIO;
+	} else {
+		dev->isr_manual = true;
+		if (dev->isr_on)
+			pb_intx_unhook(dev);
+		else
+			err = pb_intx_hook(dev);
+	}
+	mutex_unlock(&dev->lock);
+	pb_dev_put(dev);
+	return err ?: count;
+}
+static DRIVER_ATTR_WO(irq_handler_state);
+
+/* ---- lists ---- */
+
+static void slots_list(struct pb_text *out)
+{
+	pb_slots_list(out);
+}
+
+static ssize_t set_option(char *buf, size_t count, bool *(*option)(struct pb_dev *),
+			  const char *what)
+{
+	bool on = !count || *buf != '-';
+	struct pb_dev *dev = dev_from(on ? buf : buf + 1, on ? count : count - 1);
 
 	if (IS_ERR(dev))
 		return PTR_ERR(dev);
 	mutex_lock(&dev->lock);
 	mutex_lock(&pb_lock);
-	*option(dev) = true;
+	*option(dev) = on;
 	mutex_unlock(&pb_lock);
 	pb_dev_apply_options(dev);
 	mutex_unlock(&dev->lock);
-	dev_warn(&dev->pdev->dev, "%s until it is taken back\n", what);
+	if (on)
+		dev_warn(&dev->pdev->dev, "%s until it is taken back\n", what);
 	pb_dev_put(dev);
 	return count;
 }
 
-static ssize_t show_option(char *buf, bool *(*option)(struct pb_dev *))
+static void list_option(struct pb_text *out, bool *(*option)(struct pb_dev *))
 {
 	struct pb_dev *dev;
-	int at = 0;
 
 	mutex_lock(&pb_lock);
 	list_for_each_entry(dev, &pb_devs, node)
 		if (*option(dev))
-			at += sysfs_emit_at(buf, at, "%s\n", pci_name(dev->pdev));
+			pb_put(out, "%s\n", pci_name(dev->pdev));
 	mutex_unlock(&pb_lock);
-	return at;
 }
 
 static bool *permissive_of(struct pb_dev *dev)
@@ -99,55 +152,42 @@ static bool *permissive_of(struct pb_dev *dev)
 	return &dev->permissive;
 }
 
-static bool *interrupt_control_of(struct pb_dev *dev)
-{
-	return &dev->interrupt_control;
-}
-
-static ssize_t permissive_store(struct device_driver *drv, const char *buf, size_t count)
+static ssize_t permissive_store(char *buf, size_t count)
 {
 	return set_option(buf, count, permissive_of,
 			  "device-specific registers are open to the guest");
 }
 
-static ssize_t permissive_show(struct device_driver *drv, char *buf)
+static void permissive_list(struct pb_text *out)
 {
-	return show_option(buf, permissive_of);
+	list_option(out, permissive_of);
 }
-static DRIVER_ATTR_RW(permissive);
 
-static ssize_t allow_interrupt_control_store(struct device_driver *drv, const char *buf,
-					     size_t count)
+static bool *interrupt_control_of(struct pb_dev *dev)
+{
+	return &dev->interrupt_control;
+}
+
+static ssize_t allow_interrupt_control_store(char *buf, size_t count)
 {
 	return set_option(buf, count, interrupt_control_of, "the guest may switch INTx");
 }
 
-static ssize_t allow_interrupt_control_show(struct device_driver *drv, char *buf)
+static void allow_interrupt_control_list(struct pb_text *out)
 {
-	return show_option(buf, interrupt_control_of);
+	list_option(out, interrupt_control_of);
 }
-static DRIVER_ATTR_RW(allow_interrupt_control);
 
-static ssize_t quirks_store(struct device_driver *drv, const char *buf, size_t count)
+static int add_quirk(struct pb_dev *dev, const struct spec_quirk *spec)
 {
-	struct spec_quirk spec;
-	struct pb_quirk *q;
-	struct pb_dev *dev;
-	int err = spec_parse_quirk(buf, count, &spec);
+	struct pb_quirk *q = kzalloc(sizeof(*q), GFP_KERNEL);
+	int err;
 
-	if (err)
-		return err;
-	dev = pb_dev_get(spec.bdf.domain, spec.bdf.bus, spec.bdf.slot, spec.bdf.func);
-	if (!dev)
-		return -ENODEV;
-	q = kzalloc(sizeof(*q), GFP_KERNEL);
-	if (!q) {
-		err = -ENOMEM;
-		goto put;
-	}
-	q->reg = spec.reg;
-	q->size = spec.size;
-	q->mask = spec.mask;
+	if (!q)
+		return -ENOMEM;
+	q->reg = spec->reg;
+	q->size = spec->size;
+	q->mask = spec->mask;
 	mutex_lock(&dev->lock);
 	err = cs_add_quirk(dev->cs, q->reg, q->size, q->mask);
 	if (err) {
@@ -158,16 +198,56 @@ static ssize_t quirks_store(struct device_driver *drv, const char *buf, size_t c
 		mutex_unlock(&pb_lock);
 	}
 	mutex_unlock(&dev->lock);
-put:
+	return err;
+}
+
+/* All of a device's, which a domain that never came was to have. */
+static int drop_quirks(struct pb_dev *dev)
+{
+	struct pb_quirk *q, *next;
+	LIST_HEAD(quirks);
+	int err = 0;
+
+	mutex_lock(&pb_lock);
+	if (dev->owner)
+		err = -EBUSY;
+	else
+		list_splice_init(&dev->quirks, &quirks);
+	mutex_unlock(&pb_lock);
+	list_for_each_entry_safe(q, next, &quirks, node)
+		kfree(q);
+	return err;
+}
+
+static ssize_t quirks_store(char *buf, size_t count)
+{
+	bool drop = count && *buf == '-';
+	struct spec_quirk spec;
+	struct pb_dev *dev;
+	int err;
+
+	if (drop) {
+		dev = dev_from(buf + 1, count - 1);
+		if (IS_ERR(dev))
+			return PTR_ERR(dev);
+		err = drop_quirks(dev);
+	} else {
+		err = spec_parse_quirk(buf, count, &spec);
+		if (err)
+			return err;
+		dev = pb_dev_get(spec.bdf.domain, spec.bdf.bus, spec.bdf.slot, spec.bdf.func);
+		if (!dev)
+			return -ENODEV;
+		err = add_quirk(dev, &spec);
+	}
 	pb_dev_put(dev);
 	return err ?: count;
 }
 
-static ssize_t quirks_show(struct device_driver *drv, char *buf)
+static void quirks_list(struct pb_text *out)
 {
 	struct pb_quirk *q;
 	struct pb_dev *dev;
-	int at = 0;
 
 	mutex_lock(&pb_lock);
 	list_for_each_entry(dev, &pb_devs, node) {
@@ -175,76 +255,124 @@ static ssize_t quirks_show(struct device_driver *drv, char *buf)
 
 		if (list_empty(&dev->quirks))
 			continue;
-		at += sysfs_emit_at(buf, at, "%02x:%02x.%01x\n\t%04x:%04x:%04x:%04x\n",
-				    pdev->bus->number, PCI_SLOT(pdev->devfn),
-				    PCI_FUNC(pdev->devfn), pdev->vendor, pdev->device,
-				    pdev->subsystem_vendor, pdev->subsystem_device);
+		pb_put(out, "%02x:%02x.%01x\n\t%04x:%04x:%04x:%04x\n", pdev->bus->number,
+		       PCI_SLOT(pdev->devfn), PCI_FUNC(pdev->devfn), pdev->vendor, pdev->device,
+		       pdev->subsystem_vendor, pdev->subsystem_device);
 		list_for_each_entry(q, &dev->quirks, node)
-			at += sysfs_emit_at(buf, at, "\t\t%08x:%01x:%08x\n", q->reg, q->size,
-					    q->mask);
+			pb_put(out, "\t\t%08x:%01x:%08x\n", q->reg, q->size, q->mask);
 	}
 	mutex_unlock(&pb_lock);
-	return at;
 }
-static DRIVER_ATTR_RW(quirks);
 
-static ssize_t irq_handlers_show(struct device_driver *drv, char *buf)
+static void irq_handlers_list(struct pb_text *out)
 {
 	struct pb_dev *dev;
-	int at = 0;
 
 	mutex_lock(&pb_lock);
 	list_for_each_entry(dev, &pb_devs, node)
-		at += sysfs_emit_at(buf, at, "%s:%s:%sing:%lu\n", pci_name(dev->pdev),
-				    READ_ONCE(dev->isr_on) ? "on" : "off",
-				    READ_ONCE(dev->ack_intr) ? "ack" : "not ack",
-				    READ_ONCE(dev->handled));
+		pb_put(out, "%s:%s:%sing:%lu\n", pci_name(dev->pdev),
+		       READ_ONCE(dev->isr_on) ? "on" : "off",
+		       READ_ONCE(dev->ack_intr) && READ_ONCE(dev->line_shared) ? "ack" : "not ack",
+		       READ_ONCE(dev->handled));
 	mutex_unlock(&pb_lock);
-	return at;
 }
-static DRIVER_ATTR_RO(irq_handlers);
 
-/* A write turns the handler on the shared line over. */
-static ssize_t irq_handler_state_store(struct device_driver *drv, const char *buf, size_t count)
+/* Which registers a driver would have liked to write: SBDF, register, count, region. */
+static void denied_writes_list(struct pb_text *out)
 {
-	struct pb_dev *dev = dev_from(buf, count);
-	bool owned;
-	int err = 0;
+	struct pb_dev *dev;
+	unsigned int i;
 
-	if (IS_ERR(dev))
-		return PTR_ERR(dev);
-	mutex_lock(&dev->lock);
-	/* A release takes the handler off before it lets go of the owner: none is put back. */
-	mutex_lock(&pb_lock);
-	owned = dev->owner && !dev->releasing;
-	mutex_unlock(&pb_lock);
-	if (dev->isr_on)
-		pb_intx_unhook(dev);
-	else if (owned)
-		err = pb_intx_hook(dev, true);
-	else
-		err = -ENXIO;
-	mutex_unlock(&dev->lock);
-	pb_dev_put(dev);
-	return err ?: count;
+	for (dev = pb_dev_next(NULL); dev; dev = pb_dev_next(dev)) {
+		/* The view's names are written when it is made afresh. */
+		mutex_lock(&dev->lock);
+		for (i = 0; i < CS_SIZE_EXT / 4; i++)
+			if (dev->denied[i])
+				pb_put(out, "%s %03x %u %s\n", pci_name(dev->pdev), 4 * i,
+				       dev->denied[i], cs_region_name(dev->cs, 4 * i));
+		mutex_unlock(&dev->lock);
+	}
 }
-static DRIVER_ATTR_WO(irq_handler_state);
+
+static void reset_failed_list(struct pb_text *out)
+{
+	struct pb_dev *dev;
+
+	mutex_lock(&pb_lock);
+	list_for_each_entry(dev, &pb_devs, node) {
+		const char *what = READ_ONCE(dev->failed);
+
+		if (what)
+			pb_put(out, "%s %s\n", pci_name(dev->pdev), what);
+	}
+	mutex_unlock(&pb_lock);
+}
+
+#define LIST_READ(_name)								\
+static ssize_t _name##_read(struct file *file, struct kobject *kobj,			\
+			    compat_bin_attribute *attr, char *buf, loff_t off,		\
+			    size_t count)						\
+{											\
+	struct pb_text out = { .buf = buf, .size = count, .off = off };			\
+											\
+	_name##_list(&out);								\
+	return out.len;									\
+}
+
+#define LIST_WRITE(_name)								\
+static ssize_t _name##_write(struct file *file, struct kobject *kobj,			\
+			     compat_bin_attribute *attr, char *buf, loff_t off,		\
+			     size_t count)						\
+{											\
+	return _name##_store(buf, count);						\
+}
+
+#define LIST_RO(_name)									\
+LIST_READ(_name)									\
+static compat_bin_attribute list_##_name = {						\
+	.attr = { .name = __stringify(_name), .mode = 0444 },				\
+	.read = _name##_read,								\
+}
+
+#define LIST_RW(_name)									\
+LIST_READ(_name)									\
+LIST_WRITE(_name)									\
+static compat_bin_attribute list_##_name = {						\
+	.attr = { .name = __stringify(_name), .mode = 0644 },				\
+	.read = _name##_read,								\
+	.write = _name##_write,								\
+}
+
+LIST_RO(slots);
+LIST_RW(permissive);
+LIST_RW(allow_interrupt_control);
+LIST_RW(quirks);
+LIST_RO(irq_handlers);
+LIST_RO(denied_writes);
+LIST_RO(reset_failed);
+
+static compat_bin_attribute *pb_lists[] = {
+	&list_slots,
+	&list_permissive,
+	&list_allow_interrupt_control,
+	&list_quirks,
+	&list_irq_handlers,
+	&list_denied_writes,
+	&list_reset_failed,
+	NULL
+};
 
 static struct attribute *pb_attrs[] = {
 	&driver_attr_new_slot.attr,
 	&driver_attr_remove_slot.attr,
-	&driver_attr_slots.attr,
 	&driver_attr_do_flr.attr,
-	&driver_attr_permissive.attr,
-	&driver_attr_allow_interrupt_control.attr,
-	&driver_attr_quirks.attr,
-	&driver_attr_irq_handlers.attr,
 	&driver_attr_irq_handler_state.attr,
 	NULL
 };
 
 static const struct attribute_group pb_group = {
 	.attrs = pb_attrs,
+	.bin_attrs = pb_lists,
 };
 
 const struct attribute_group *pb_groups[] = {
