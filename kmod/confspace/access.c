@@ -157,24 +157,9 @@ int cs_write(struct cs_space *cs, int off, int size, u32 value, u32 hw, struct c
 				     &through[i], &touch[i]);
 	hw_effects(off, size, through, touch, out);
 	denied |= cs_register_effects(cs, &old, off, size, value, out);
-	if (denied) {
-		u32 *n = &cs->denied[off / 4];
-
-		if (*n != 0xffffffff)
-			++*n;
-		cs_add_effect(out, CS_EFF_DENIED, off, size, *n);
-	}
+	if (denied)
+		cs_add_effect(out, CS_EFF_DENIED, off, size, 0);
 	return 0;
-}
-
-void cs_note_power(struct cs_space *cs, unsigned int dstate)
-{
-	struct cs_byte *b;
-
-	if (!cs->pm)
-		return;
-	b = &cs->b[cs->pm + R_PM_CSR];
-	b->shadow = (b->shadow & ~R_PM_CSR_STATE) | (dstate & R_PM_CSR_STATE);
 }
 
 int cs_add_quirk(struct cs_space *cs, int off, int size, u32 mask)

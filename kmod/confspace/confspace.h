@@ -45,7 +45,7 @@ enum cs_effect_type {
 	CS_EFF_FLR,		/* reset the function */
 	CS_EFF_READRQ,		/* value: maximum read request in bytes; in permissive mode */
 	CS_EFF_VPD,		/* read the dword of VPD at value, answer by cs_vpd_done() */
-	CS_EFF_DENIED,		/* a write at off was dropped; value: the count for this register */
+	CS_EFF_DENIED,		/* a write at off was dropped, or part of it */
 };
 
 struct cs_effect {
@@ -82,7 +82,6 @@ struct cs_space {
 	bool flr;			/* function-level reset is offered */
 	u8 sizing[CS_NBARS];		/* bit n: byte n shows the size mask */
 	u32 bar_mask[CS_NBARS];		/* writable address bits */
-	u32 denied[CS_SIZE_EXT / 4];	/* dropped writes for each dword */
 	struct cs_byte b[CS_SIZE_EXT];
 };
 
@@ -107,9 +106,6 @@ int cs_write(struct cs_space *cs, int off, int size, u32 value, u32 hw, struct c
  * device that does not answer.
  */
 void cs_vpd_done(struct cs_space *cs, u32 data);
-
-/* The D-state that the device is in by now, where it is not the one asked for. */
-void cs_note_power(struct cs_space *cs, unsigned int dstate);
 
 /*
  * An administrator's exception: bits of mask (0: all) become writable through to
