@@ -13,14 +13,12 @@ static unsigned int msi_len(u16 flags)
 	return flags & R_MSI_MASKBIT ? len + 8 : len;
 }
 
+/* A version 1 without a link may end before it, PCIe r1.1 7.8; some have one all the same. */
+#define PCIE_LEAST	0x0c
+
 static unsigned int pcie_len(u16 flags)
 {
-	unsigned int type = flags >> 4 & 0xf;
-
-	if ((flags & 0xf) >= 2)
-		return 0x3c;
-	/* Version 1: root complex integrated endpoints have no link, PCIe r1.1 7.8. */
-	return type == 9 || type == 10 ? 0x0c : 0x14;
+	return (flags & R_EXP_FLAGS_VERSION) >= 2 ? 0x3c : 0x14;
 }
 
 /* How far it is from pos to the next capability of the list, or to the end. */
@@ -138,9 +136,10 @@ void cs_walk_std(struct cs_space *cs, const u8 *snap)
 		seen[pos / 4] = true;
 		/*
 		 * An open one's length is the device's word, and not every device has all
-		 * of version 2 of PCI Express: they do not reach into the next.
+		 * of PCI Express: they do not reach into the next.
 		 */
-		if ((cap->vis == CS_OPEN || (cap->id == R_CAP_PCIE && max >= 0x14)) && len > max)
+		if ((cap->vis == CS_OPEN || (cap->id == R_CAP_PCIE && max >= PCIE_LEAST)) &&
+		    len > max)
 			len = max;
 		/*
 		 * Hidden, a second one, or no room for its rows: not shown. Where its length

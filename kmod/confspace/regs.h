@@ -63,6 +63,7 @@
 
 /* PCI Express, PCIe r5.0 section 7.5.3 */
 #define R_EXP_FLAGS		2
+#define  R_EXP_FLAGS_VERSION	0x000f
 #define R_EXP_DEVCAP		4
 #define  R_EXP_DEVCAP_FLR	0x10000000u
 #define R_EXP_DEVCTL		8
