@@ -1,28 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// A made-up function with every capability that the tables have rows for, and a hardware that
-// obeys the effects. Shared by the tests and the fuzz targets.
+// A made-up function with every capability that the tables have rules for.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <initializer_list>
-#include <memory>
-#include <vector>
 
-#include "confspace/confspace.h"
+#include "function.hpp"
 
 namespace hosted {
 
-struct Device {
+struct Device : Function {
   static constexpr int kPm = 0x40, kMsi = 0x50, kMsix = 0x70, kPcie = 0x80, kVendor = 0xc0,
                        kVpd = 0xd0, kAf = 0xd8, kUnknown = 0xe0, kGap = 0x48;
   static constexpr int kAer = 0x100, kSriov = 0x140, kSerial = 0x180;
 
-  std::vector<std::uint8_t> hw;
-  cs_info info{};
-  std::unique_ptr<cs_space> cs = std::make_unique<cs_space>();
-
-  explicit Device(std::uint16_t size = CS_SIZE_EXT) : hw(size, 0) {
+  explicit Device(std::uint16_t size = CS_SIZE_EXT) : Function(size) {
+    name = "made-up";
     put(0x00, 4, 0x10d38086);
     put(0x04, 2, 0x0003);
     put(0x06, 2, 0x0010);
@@ -60,41 +53,11 @@ struct Device {
     info.bar[CS_ROM] = {0xfeb40000, 0x40000, false, false, false};
   }
 
-  void put(int off, int size, std::uint32_t v) {
-    for (int i = 0; i < size; i++) hw.at(off + i) = static_cast<std::uint8_t>(v >> 8 * i);
-  }
-  std::uint32_t get(int off, int size) const {
-    std::uint32_t v = 0;
-    for (int i = 0; i < size; i++) v |= std::uint32_t{hw.at(off + i)} << 8 * i;
-    return v;
-  }
   void cap(int at, std::uint8_t id, std::uint8_t next, std::initializer_list<std::uint8_t> body) {
     hw.at(at) = id;
     hw.at(at + 1) = next;
     int off = at + 2;
     for (auto byte : body) hw.at(off++) = byte;
-  }
-
-  int init() { return cs_init(cs.get(), hw.data(), static_cast<std::uint16_t>(hw.size()), &info); }
-
-  bool valid(int off, int size) const { return cs_check(cs.get(), off, size) == 0; }
-
-  std::uint32_t read(int off, int size) {
-    std::uint32_t value = 0;
-    cs_read(cs.get(), off, size, valid(off, size) ? get(off, size) : 0, &value);
-    return value;
-  }
-  cs_effects write(int off, int size, std::uint32_t value) {
-    cs_effects fx{};
-    cs_write(cs.get(), off, size, value, valid(off, size) ? get(off, size) : 0, &fx);
-    for (unsigned i = 0; i < fx.nr; i++)
-      if (fx.e[i].type == CS_EFF_HW_WRITE) put(fx.e[i].off, fx.e[i].size, fx.e[i].value);
-    return fx;
-  }
-  static const cs_effect* find(const cs_effects& fx, cs_effect_type type) {
-    for (unsigned i = 0; i < fx.nr; i++)
-      if (fx.e[i].type == type) return &fx.e[i];
-    return nullptr;
   }
 };
 
