@@ -18,7 +18,7 @@ BENCH_ROUNDS ?= 5
 
 CMAKE_FLAGS := -DCMAKE_INSTALL_PREFIX=$(PREFIX) -DCMAKE_INSTALL_SYSCONFDIR=/etc
 
-.PHONY: all help setup-build setup-all modules userspace demo test check unit unit-sanitized \
+.PHONY: all help setup-build setup-all modules modules-backports userspace demo test check unit unit-sanitized \
 	lint sparse testbed bench fuzz install clean
 
 all: modules userspace ## build the modules, the library, the daemon and the command line
@@ -35,6 +35,9 @@ setup-all: $(BUILD)/stamp/setup-build $(BUILD)/stamp/setup-check $(BUILD)/stamp/
 
 modules: setup-build
 	$(MAKE) -C kmod KVER=$$(scripts/kernel-version) modules
+
+modules-backports: setup-build ## the modules against the newest kernel of Debian's backports (compiled, not run)
+	$(MAKE) -C kmod KDIR=$$(scripts/kernel-headers bookworm-backports) O=$(abspath $(BUILD))/kmod/backports modules
 
 userspace: setup-build
 	cmake -S . -B $(BUILD)/user -G Ninja $(CMAKE_FLAGS) >$(BUILD)/cmake.log || { cat $(BUILD)/cmake.log; exit 1; }
