@@ -29,11 +29,19 @@ int Output::fail(const Error& error, const json::object& extra) {
   }
   env_.err << "pciassign: error: ";
   if (!options_.command.empty()) env_.err << options_.command << ": ";
+  tell(error);
+  for (const Error& other : error.also) {
+    env_.err << "and: ";
+    tell(other);
+  }
+  return status;
+}
+
+void Output::tell(const Error& error) {
   if (!error.code.empty() && error.message.find(error.code) == std::string::npos)
     env_.err << error.code << ": ";
   env_.err << error.message << '\n';
   if (!error.hint.empty()) env_.err << "hint: " << error.hint << '\n';
-  return status;
 }
 
 void Output::remark(const std::string& line) {

@@ -29,6 +29,8 @@ class Output {
   void remark(const std::string& line);
 
  private:
+  void tell(const Error& error);
+
   Environment& env_;
   const Options& options_;
 };

@@ -36,6 +36,14 @@ std::string joined(const std::vector<std::string>& texts) {
   return fmt::format("{}", fmt::join(texts, " "));
 }
 
+/// As an assignment pins the device.
+std::string identity(const Device& d) {
+  std::string text = fmt::format("id={:04x}:{:04x}:{:06x}", d.vendor, d.device, d.class_code);
+  if (!d.serial.empty()) text += ",serial=" + d.serial;
+  if (!d.parent_bus.empty()) text += ",path=" + d.location();
+  return text;
+}
+
 std::string short_slot(const std::string& slot) {
   return slot.starts_with("0000:") ? slot.substr(5) : slot;
 }
@@ -127,6 +135,7 @@ void print_device(std::ostream& out, const Paint& paint, const DeviceView& view)
   std::string path = d.parent_bus;
   for (const Sbdf& bridge : d.path) path += " > " + bridge.str();
   if (!path.empty()) line("path", path);
+  line("identity", identity(d));
   if (d.physfn) line("function of", d.physfn->str());
 }
 
@@ -143,7 +152,7 @@ void print_findings(std::ostream& out, const Paint& paint, const std::vector<Fin
     if (f.severity == Severity::ok) continue;
     if (!f.remedy.empty()) out << "         " << printable(f.remedy) << '\n';
     if (f.severity == Severity::refusal && !f.accept.empty()) {
-      out << "         accept it with: allow=" << f.accept << '\n';
+      out << "         accept it with: " << f.accept << '\n';
     }
   }
 }

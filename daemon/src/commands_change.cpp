@@ -157,8 +157,8 @@ void Commands::create_prepare(const Call& call, const Params& params) {
       call.fail(findings.error());
       return;
     }
-    if (const auto refusal = first_refusal(*findings)) {
-      call.fail(*refusal, {{"findings", rpc::to_json_array(*findings)}});
+    if (const auto refused = refusal(*findings)) {
+      call.fail(*refused, {{"findings", rpc::to_json_array(*findings)}});
       return;
     }
   }

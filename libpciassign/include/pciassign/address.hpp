@@ -36,6 +36,25 @@ struct Sbdf {
 
 enum class RdmPolicy { strict, relaxed };
 
+/// What a device needs that its former owner's state does not reach the next one.
+enum class ResetPolicy {
+  required,     ///< The function can be reset by itself, and that worked.
+  bus,          ///< The whole bus may be reset: every function on it goes along or is nobody's.
+  best_effort,  ///< A reset is tried; only what can be verified afterwards must be well.
+  none,         ///< No reset; accepted aloud. DMA must be off all the same.
+};
+
+/// What the device at an address must be; empty members are not compared. Addresses move when a
+/// card is added: a pinned device is refused then, rather than another one given away.
+struct Identity {
+  std::optional<std::uint16_t> vendor, device;
+  std::optional<std::uint32_t> class_code;
+  std::string serial;  ///< Device Serial Number, "00-1b-21-ff-ff-8c-9a-10".
+  std::string path;    ///< Device::location(), "pci0000:00/1c.0/00.0".
+
+  bool operator==(const Identity&) const = default;
+};
+
 /// Options of one assignment; the defaults are xl's.
 struct AssignOptions {
   std::optional<std::uint8_t> vslot;  ///< Virtual slot 0-31 wanted in the guest.
@@ -44,6 +63,8 @@ struct AssignOptions {
   bool seize = false;  ///< Take the device from its dom0 driver when it is not on pciback yet.
   bool power_mgmt = false;
   RdmPolicy rdm_policy = RdmPolicy::strict;
+  ResetPolicy reset = ResetPolicy::required;
+  Identity expected;
   /// Findings that the administrator accepts aloud, by code in lower case without "E-",
   /// e.g. {"no-reset", "no-iommu"} (ours; written allow=no-reset+no-iommu).
   std::vector<std::string> allow;
@@ -62,8 +83,9 @@ struct DeviceSpec {
 
   /// Grammar: bdf["@"hex][,key=value]* or key=value[,key=value]*, plus Xen 2.0's "bb,dd,ff" and
   /// the SXP form. Keys: bdf vslot permissive msitranslate seize power_mgmt rdm_policy name, and
-  /// ours: allow. Exactly one of bdf and name. Duplicate and unknown keys are errors that name the
-  /// key and list the known ones. Booleans: 0 1 yes no true false on off.
+  /// ours: allow, reset=required|bus|best-effort|none, and the pins id=VENDOR:DEVICE[:CLASS],
+  /// serial=, path=. Exactly one of bdf and name. Duplicate and unknown keys are errors that name
+  /// the key and list the known ones. Booleans: 0 1 yes no true false on off.
   static Result<DeviceSpec> parse(std::string_view text, const AssignOptions& defaults = {});
   /// Canonical text that parse() accepts.
   [[nodiscard]] std::string str() const;

@@ -17,7 +17,8 @@ namespace pciassign {
 
 using DomId = std::uint32_t;
 inline constexpr DomId kDom0 = 0;
-inline constexpr DomId kDomIo = 0x7ff1;  ///< DOMID_IO: quarantine (xen.h).
+inline constexpr DomId kDomIo = 0x7ff1;       ///< DOMID_IO: quarantine (xen.h).
+inline constexpr DomId kDomInvalid = 0x7ff4;  ///< DOMID_INVALID: test_assign() for nobody yet.
 
 enum class DomainKind { pv, hvm, pvh };
 
@@ -42,6 +43,12 @@ struct HostInfo {
   std::optional<bool> interrupt_remapping;  ///< From the console ring; empty when it cannot tell.
 };
 
+/// Memory that the firmware set aside for a device's DMA (VT-d RMRR, AMD-Vi unity map).
+struct ReservedMemory {
+  std::uint64_t first_frame = 0, frames = 0;
+  bool operator==(const ReservedMemory&) const = default;
+};
+
 /// Operations are synchronous and short. Errors carry the hypercall's errno in sys_errno.
 class Hypervisor {
  public:
@@ -60,10 +67,14 @@ class Hypervisor {
   /// XEN_DOMCTL_deassign_device; by Xen's default (iommu=quarantine) the device goes to DOMID_IO.
   /// ENODEV when the domain does not own it.
   virtual Result<void> deassign(DomId domid, const Sbdf& sbdf) = 0;
-  /// XEN_DOMCTL_test_assign_device: could it be assigned? Errors as assign().
+  /// XEN_DOMCTL_test_assign_device: could it be assigned? Errors as assign(); ENODEV: Xen does not
+  /// know the device. kDomInvalid asks without regard to a domain.
   virtual Result<void> test_assign(DomId domid, const Sbdf& sbdf) = 0;
   /// Functions that must be assigned together with sbdf as Xen sees it; not ACS-aware.
   virtual Result<std::vector<Sbdf>> device_group(DomId domid, const Sbdf& sbdf) = 0;
+
+  /// Memory reserved for the device (XENMEM_reserved_device_memory_map).
+  virtual Result<std::vector<ReservedMemory>> reserved_memory(const Sbdf& sbdf) = 0;
 
   virtual Result<void> iomem_permission(DomId domid, std::uint64_t first_frame,
                                         std::uint64_t frames, bool allow) = 0;

@@ -28,6 +28,8 @@ std::string_view to_string(Phase phase) noexcept;
 struct AttachmentRecord {
   Sbdf device;
   std::uint16_t vendor = 0, device_id = 0;
+  std::uint32_t class_code = 0;
+  std::string serial, location;  ///< As the device had them when the plan was made.
   DomId domid = 0;
   std::string domain_name;
   std::string domain_uuid;
@@ -37,7 +39,7 @@ struct AttachmentRecord {
   std::optional<int> pirq;
   AssignOptions options;
   bool iommu = true;                ///< false: attached without one (allow=no-iommu).
-  bool reset_acknowledged = false;  ///< true: allow=no-reset.
+  bool reset_acknowledged = false;  ///< true: allow=no-reset, or reset=best-effort.
   std::string seized_from;          ///< dom0 driver that it was taken from, for release.
 };
 

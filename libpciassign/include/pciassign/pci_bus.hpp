@@ -49,9 +49,12 @@ struct Device {
   /// 5 upstream and 6 downstream switch port, 7 bridge to conventional PCI, 9 root complex
   /// integrated endpoint); empty for conventional PCI.
   std::optional<std::uint8_t> pcie_type;
-  bool acs = false;                        ///< Access Control Services capability present.
+  /// Access Control Services are there and switched on as far as the device has them.
+  bool acs = false;
+  std::string serial;  ///< Device Serial Number, "00-1b-21-ff-ff-8c-9a-10"; empty: it has none.
   std::vector<std::string> reset_methods;  ///< sysfs `reset_method`: flr pm bus ...
-  std::string driver;                      ///< Bound driver of dom0, or empty.
+  bool resets_below = false;   ///< A bridge whose whole bus can be reset (sysfs reset_subordinate).
+  std::string driver;          ///< Bound driver of dom0, or empty.
   std::vector<Sbdf> path;      ///< Bridges from the root bus down to, not including, it.
   std::string parent_bus;      ///< "pci0000:00": the host bridge it hangs on.
   std::optional<Sbdf> physfn;  ///< The PF when this is a virtual function.
@@ -59,6 +62,9 @@ struct Device {
   std::vector<std::string>
       in_use;  ///< What of dom0 depends on it ("mounted on /", "default route").
 
+  /// Place on the bus that bus numbers do not change: the host bridge and the device and function
+  /// number at each bridge, "pci0000:00/1c.0/00.0".
+  [[nodiscard]] std::string location() const;
   [[nodiscard]] bool on_pciback() const { return driver == "pciback"; }
   [[nodiscard]] bool is_bridge() const { return header_type != 0; }
 };
@@ -77,6 +83,8 @@ class PciBus {
   /// Resets the function through pciback's do_flr when it is there, else sysfs `reset`.
   /// Returns the method used ("flr", "pm", "bus"); an error when no method exists or it failed.
   virtual Result<std::string> reset(const Sbdf& sbdf) = 0;
+  /// Resets every function below the bridge, which keep their configuration (reset_subordinate).
+  virtual Result<void> reset_below(const Sbdf& bridge) = 0;
   /// Unbinds the current driver and binds pciback (new_slot, bind). No effect if it is there.
   virtual Result<void> bind_pciback(const Sbdf& sbdf) = 0;
   /// Takes the device from pciback (unbind, remove_slot) and, unless `driver` is empty, binds that.

@@ -2,8 +2,11 @@
 /// \file
 /// Policy: facts in, findings out. It never changes anything.
 #pragma once
+#include <map>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "pciassign/address.hpp"
@@ -14,16 +17,43 @@ namespace pciassign {
 
 enum class Severity { ok, warning, refusal };
 
-/// One check's outcome. Codes are stable: E-ABSENT E-NOT-ENDPOINT E-DOM0-USES E-OWNED
-/// E-GROUP E-SHARED-INTX E-SHARED-PAGE E-NO-RESET E-NO-IOMMU E-NO-INTREMAP E-NO-PASSTHROUGH
-/// E-DOMAIN-KIND E-DOMAIN-DYING E-NOT-RESERVED E-TOO-MANY.
+/// One kind of finding. Codes are stable; Documentation/findings.md has the same table.
+struct FindingCode {
+  std::string_view code;     ///< "E-..." may refuse, "W-..." only warns.
+  std::string_view meaning;  ///< One line.
+  std::string_view accept;   ///< The option that turns the refusal into a warning; empty: none may.
+};
+std::span<const FindingCode> finding_codes() noexcept;
+
+/// One check's outcome.
 struct Finding {
   std::string code;
   Severity severity = Severity::ok;
   std::optional<Sbdf> device;
   std::string evidence;  ///< What was seen.
   std::string remedy;    ///< What to do.
-  std::string accept;    ///< Word for allow= that turns a refusal into a warning; empty: may not.
+  std::string accept;    ///< The option that accepts it, as FindingCode has it.
+};
+
+/// A device that a domain has.
+struct Owner {
+  Sbdf device;
+  DomId domid = 0;
+  bool by_libxl = false;  ///< From libxl's marker only: our journal does not know of it.
+};
+
+/// What Xen tells of a wanted device.
+struct DeviceInXen {
+  enum class Says {
+    nothing,     ///< It was not asked, or cannot tell (no IOMMU).
+    assignable,  ///< dom0 or the quarantine has it.
+    taken,       ///< Another domain has it, or Xen keeps it for itself.
+    unknown,     ///< dom0's kernel has not told Xen of it.
+  };
+  Says says = Says::nothing;
+  std::vector<Sbdf> group;  ///< What must go with it (Hypervisor::device_group).
+  std::vector<ReservedMemory> reserved;
+  std::vector<Sbdf> reserved_with;  ///< Other devices of the same reserved regions.
 };
 
 /// Facts on which an attach is judged; gathered by Toolstack.
@@ -32,18 +62,17 @@ struct AttachFacts {
   std::optional<DomainInfo> domain;  ///< Empty when planning for a domain that does not exist yet.
   bool domain_has_passthrough = true;  ///< false: test_assign said EOPNOTSUPP for this domain.
   std::vector<Device> all_devices;
-  std::vector<DeviceSpec> wanted;              ///< One per function, '*' already expanded.
-  std::vector<std::pair<Sbdf, DomId>> owners;  ///< From our journal and /libxl/pci/*/domid.
-  std::size_t already_attached = 0;            ///< Devices that the domain has now.
-  bool pciback_present = true;                 ///< The module with the driver "pciback" is loaded.
-  /// For each wanted device what Xen says must go with it (Hypervisor::device_group).
-  std::vector<std::pair<Sbdf, std::vector<Sbdf>>> xen_groups;
+  std::vector<DeviceSpec> wanted;    ///< One per function, '*' already expanded.
+  std::vector<Owner> owners;         ///< From our journal and /libxl/pci/*/domid.
+  std::size_t already_attached = 0;  ///< Devices that the domain has now.
+  bool pciback_present = true;       ///< The module with the driver "pciback" is loaded.
+  std::map<Sbdf, DeviceInXen> in_xen;
 };
 
 /// Every check on every wanted device, also the passed ones (Severity::ok).
 std::vector<Finding> judge_attach(const AttachFacts& facts);
 
-/// The first refusal as an Error (refused, with its code), or empty.
-std::optional<Error> first_refusal(const std::vector<Finding>& findings);
+/// The refusals as an Error: the first with its code, the others in Error::also. Empty: none.
+std::optional<Error> refusal(const std::vector<Finding>& findings);
 
 }  // namespace pciassign

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <tl/expected.hpp>
 #include <utility>
+#include <vector>
 
 namespace pciassign {
 
@@ -29,6 +30,8 @@ struct Error {
   std::string message;  ///< One line: what and why.
   std::string hint;     ///< One line: what to do next; may be empty.
   int sys_errno = 0;    ///< errno, or 0.
+  std::vector<Error> also =
+      {};  ///< Further reasons: a request is judged in full, not up to the first.
 };
 
 template <class T>

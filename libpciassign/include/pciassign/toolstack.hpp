@@ -47,7 +47,7 @@ class Toolstack {
   /// Findings with evidence for each check; does not fail on refusals.
   Result<std::vector<Finding>> explain(const std::vector<DeviceSpec>& specs,
                                        std::optional<DomId> domid);
-  /// A plan whose findings hold no refusal; otherwise the first refusal as the error.
+  /// A plan whose findings hold no refusal; otherwise all refusals as the error (refusal()).
   /// All devices go into one plan and are published in one transaction.
   Result<Plan> plan_attach(DomId domid, const std::vector<DeviceSpec>& specs, AttachMode mode);
   /// Orderly: tells the guest and waits (bounded). If the domain is gone: does not wait.

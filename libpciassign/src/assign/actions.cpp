@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "assign/facts.hpp"
+
 namespace pciassign::detail {
 namespace {
 
@@ -43,6 +45,55 @@ Result<std::vector<AttachmentRecord>> staying(Ports& ports, const AttachmentReco
            std::find(together.begin(), together.end(), other.device) != together.end();
   });
   return all;
+}
+
+/// A reset of the bus hits every function on it. Those that leave or arrive with this one, and
+/// those that are nobody's, do not mind; policy has asked the same, but that was before.
+Result<std::string> reset_bus(Ports& ports, const AttachmentRecord& record, const Device& device) {
+  if (device.path.empty())
+    return fail(ErrorKind::failed, fmt::format("{} is on a root bus", device.sbdf.str()), {},
+                "E-NO-RESET");
+  const auto bridge = device.path.back();
+  auto all = ports.pci.devices();
+  if (!all) return tl::unexpected(all.error());
+  auto owners = read_owners(ports);
+  if (!owners) return tl::unexpected(owners.error());
+  for (const auto& other : *all) {
+    if (other.sbdf == device.sbdf || other.is_bridge() ||
+        std::find(other.path.begin(), other.path.end(), bridge) == other.path.end())
+      continue;
+    auto known = ports.journal.find(other.sbdf);
+    if (!known) return tl::unexpected(known.error());
+    const bool together = *known && (*known)->domid == record.domid &&
+                          (*known)->domain_uuid == record.domain_uuid &&
+                          (*known)->phase != Phase::attached;
+    const bool owned = std::any_of(owners->begin(), owners->end(),
+                                   [&](const Owner& owner) { return owner.device == other.sbdf; });
+    const bool driven = !other.driver.empty() && !other.on_pciback();
+    if (driven || (owned && !together))
+      return fail(ErrorKind::failed,
+                  fmt::format("a reset of the bus of {} would hit {}, which is in use",
+                              device.sbdf.str(), other.sbdf.str()),
+                  "detach it too", "E-NO-RESET");
+  }
+  auto done = ports.pci.reset_below(bridge);
+  if (!done) return tl::unexpected(done.error());
+  return "the bus";
+}
+
+/// As far as the attachment's policy wants it; says by what.
+Result<std::string> reset(Ports& ports, const AttachmentRecord& record, const Device& device) {
+  const auto policy = record.options.reset;
+  if (policy == ResetPolicy::none) return "nothing";
+  if (!device.reset_methods.empty()) {
+    auto done = ports.pci.reset(device.sbdf);
+    if (!done && policy == ResetPolicy::best_effort) return "nothing that worked";
+    return done;
+  }
+  if (policy == ResetPolicy::bus) return reset_bus(ports, record, device);
+  if (record.reset_acknowledged) return "nothing";
+  return fail(ErrorKind::failed, fmt::format("{} cannot be reset", device.sbdf.str()),
+              "allow=no-reset accepts it", "E-NO-RESET");
 }
 
 Result<void> unless_gone(Result<void> outcome) {
@@ -178,15 +229,9 @@ Result<void> give_back_to_dom0(Ports& ports, const AttachmentRecord& record) {
 Result<void> reset_and_verify(Ports& ports, const AttachmentRecord& record) {
   auto device = ports.pci.device(record.device);
   if (!device) return tl::unexpected(device.error());
-  std::string method = "nothing";
-  if (!device->reset_methods.empty()) {
-    auto done = ports.pci.reset(record.device);
-    if (!done) return tl::unexpected(done.error());
-    method = *done;
-  } else if (!record.reset_acknowledged) {
-    return fail(ErrorKind::failed, fmt::format("{} cannot be reset", record.device.str()),
-                "allow=no-reset accepts it", "E-NO-RESET");
-  }
+  auto done = reset(ports, record, *device);
+  if (!done) return tl::unexpected(done.error());
+  const auto& method = *done;
   auto vendor = ports.pci.read_config(record.device, kVendorId, 2);
   if (!vendor) return tl::unexpected(vendor.error());
   if (*vendor != record.vendor)
@@ -207,12 +252,14 @@ Result<void> reset_and_verify(Ports& ports, const AttachmentRecord& record) {
 Result<void> check_identity(Ports& ports, const AttachmentRecord& record) {
   auto device = ports.pci.device(record.device);
   if (!device) return tl::unexpected(device.error());
-  if (device->vendor != record.vendor || device->device != record.device_id)
-    return fail(
-        ErrorKind::refused,
-        fmt::format("{} is now {:04x}:{:04x}, planned was {:04x}:{:04x}", record.device.str(),
-                    device->vendor, device->device, record.vendor, record.device_id),
-        "devices were renumbered: check the address", "E-ABSENT");
+  if (device->vendor != record.vendor || device->device != record.device_id ||
+      device->class_code != record.class_code || device->serial != record.serial ||
+      device->location() != record.location)
+    return fail(ErrorKind::refused,
+                fmt::format("{} is now {:04x}:{:04x} at {}, planned was {:04x}:{:04x} at {}",
+                            record.device.str(), device->vendor, device->device, device->location(),
+                            record.vendor, record.device_id, record.location),
+                "devices were exchanged or renumbered: check the address", "E-CHANGED");
   if (!device->on_pciback())
     return fail(
         ErrorKind::failed,

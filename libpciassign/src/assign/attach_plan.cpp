@@ -56,13 +56,17 @@ class AttachBuilder {
     record.device = device.sbdf;
     record.vendor = device.vendor;
     record.device_id = device.device;
+    record.class_code = device.class_code;
+    record.serial = device.serial;
+    record.location = device.location();
     record.domid = input_.domain.domid;
     record.domain_name = input_.domain_name;
     record.domain_uuid = input_.domain.uuid_str();
     record.regions = device.regions;
     record.options = spec.options;
     record.iommu = input_.iommu;
-    record.reset_acknowledged = std::find(spec.options.allow.begin(), spec.options.allow.end(),
+    record.reset_acknowledged = spec.options.reset == ResetPolicy::best_effort ||
+                                std::find(spec.options.allow.begin(), spec.options.allow.end(),
                                           "no-reset") != spec.options.allow.end();
     if (!device.on_pciback()) record.seized_from = device.driver.empty() ? "none" : device.driver;
     return it;
@@ -110,12 +114,17 @@ class AttachBuilder {
     if (input_.iommu)
       add("quarantine", fmt::format("put {} into quarantine (DOMID_IO)", bdf),
           [it](Ports& p) { return into_quarantine(p, it->record.device); });
-    const auto how = device.reset_methods.empty()
-                         ? std::string("verify without a reset (acknowledged)")
-                         : fmt::format("reset ({}) and verify", device.reset_methods.front());
-    add("reset", fmt::format("{} {}", how, bdf), [it](Ports& p) {
+    add("reset", fmt::format("{} {}", how_to_reset(it->record, device), bdf), [it](Ports& p) {
       return reset_and_verify(p, it->record);
     }).slow = true;
+  }
+
+  static std::string how_to_reset(const AttachmentRecord& record, const Device& device) {
+    if (record.options.reset == ResetPolicy::none) return "verify without a reset (reset=none)";
+    if (!device.reset_methods.empty())
+      return fmt::format("reset ({}) and verify", device.reset_methods.front());
+    if (record.options.reset == ResetPolicy::bus) return "reset the bus of, and verify,";
+    return "verify without a reset (acknowledged)";
   }
 
   /// Exactly the hardware that it needs.

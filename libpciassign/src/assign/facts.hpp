@@ -10,7 +10,7 @@
 namespace pciassign::detail {
 
 /// Who has which device: our journal, and libxl's markers of domains that exist.
-Result<std::vector<std::pair<Sbdf, DomId>>> read_owners(Ports& ports);
+Result<std::vector<Owner>> read_owners(Ports& ports);
 /// Names to addresses, "*" to every function of the slot.
 Result<std::vector<DeviceSpec>> expand(Ports& ports, const std::vector<DeviceSpec>& specs,
                                        const std::vector<Device>& all);

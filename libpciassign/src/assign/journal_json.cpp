@@ -73,6 +73,11 @@ AttachmentRecord record_from(const json::object& object) {
   record.device = *device;
   record.vendor = object.at("vendor").to_number<std::uint16_t>();
   record.device_id = object.at("device_id").to_number<std::uint16_t>();
+  // Entries of the first version do not have these, and a detach does not need them.
+  if (const auto* value = object.if_contains("class"))
+    record.class_code = value->to_number<std::uint32_t>();
+  if (const auto* value = object.if_contains("serial")) record.serial = value->as_string();
+  if (const auto* value = object.if_contains("location")) record.location = value->as_string();
   record.domid = object.at("domid").to_number<DomId>();
   record.domain_name = object.at("domain_name").as_string();
   record.domain_uuid = object.at("domain_uuid").as_string();
@@ -103,6 +108,9 @@ std::string to_json(const AttachmentRecord& record) {
       {"device", record.device.str()},
       {"vendor", record.vendor},
       {"device_id", record.device_id},
+      {"class", record.class_code},
+      {"serial", record.serial},
+      {"location", record.location},
       {"domid", record.domid},
       {"domain_name", record.domain_name},
       {"domain_uuid", record.domain_uuid},

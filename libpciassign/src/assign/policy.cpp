@@ -4,151 +4,216 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <stdexcept>
 
 #include "assign/policy_checks.hpp"
 
 namespace pciassign {
 namespace detail {
+namespace {
 
-Finding passed(const char* code, const Sbdf& device, std::string evidence) {
-  return {code, Severity::ok, device, std::move(evidence), {}, {}};
+const FindingCode& entry_of(std::string_view code) {
+  for (const auto& entry : finding_codes())
+    if (entry.code == code) return entry;
+  throw std::logic_error("a finding without an entry in the table of codes");
 }
 
-Finding refused(const Subject& subject, const char* code, std::string evidence, std::string remedy,
-                std::string word) {
-  const auto& allow = subject.spec.options.allow;
-  const bool accepted = !word.empty() && std::find(allow.begin(), allow.end(), word) != allow.end();
-  return {code,
-          accepted ? Severity::warning : Severity::refusal,
-          subject.device.sbdf,
-          std::move(evidence),
-          std::move(remedy),
-          std::move(word)};
+bool accepts(const AssignOptions& options, std::string_view option) {
+  constexpr std::string_view kAllow = "allow=";
+  if (option.starts_with(kAllow))
+    return std::find(options.allow.begin(), options.allow.end(), option.substr(kAllow.size())) !=
+           options.allow.end();
+  if (option == "seize=1") return options.seize;
+  return option == "rdm_policy=relaxed" && options.rdm_policy == RdmPolicy::relaxed;
 }
 
-std::optional<DomId> owner_of(const AttachFacts& facts, const Sbdf& device) {
-  for (const auto& [owned, domid] : facts.owners)
-    if (owned == device) return domid;
-  return std::nullopt;
+}  // namespace
+
+Context::Context(const AttachFacts& all) : facts(all) {
+  devices_.reserve(facts.all_devices.size());
+  for (const auto& device : facts.all_devices) devices_.emplace(device.sbdf.machine(), &device);
+  for (const auto& owner : facts.owners) owners_.emplace(owner.device, &owner);
+  for (const auto& spec : facts.wanted) wanted_.insert(spec.sbdf);
 }
 
-bool stays_together(const AttachFacts& facts, const Sbdf& device) {
-  if (std::any_of(facts.wanted.begin(), facts.wanted.end(),
-                  [&](const DeviceSpec& spec) { return spec.sbdf == device; }))
-    return true;
-  const auto owner = owner_of(facts, device);
-  return owner && facts.domain && *owner == facts.domain->domid;
+const Device* Context::find(const Sbdf& sbdf) const {
+  const auto at = devices_.find(sbdf.machine());
+  return at == devices_.end() ? nullptr : at->second;
+}
+
+const Owner* Context::owner_of(const Sbdf& sbdf) const {
+  const auto at = owners_.find(sbdf);
+  return at == owners_.end() ? nullptr : at->second;
+}
+
+bool Context::stays_together(const Sbdf& sbdf) const {
+  if (wanted(sbdf)) return true;
+  const auto* owner = owner_of(sbdf);
+  return owner != nullptr && facts.domain && owner->domid == facts.domain->domid;
+}
+
+bool Context::used_elsewhere(const Device& device) const {
+  if (stays_together(device.sbdf)) return false;
+  if (owner_of(device.sbdf) != nullptr) return true;
+  return !device.driver.empty() && !device.on_pciback();
+}
+
+std::string Context::who_uses(const Device& device) const {
+  const auto* owner = owner_of(device.sbdf);
+  if (owner != nullptr) return fmt::format("{} (domain {})", device.sbdf.str(), owner->domid);
+  return fmt::format("{} ({})", device.sbdf.str(),
+                     device.driver.empty() ? "no driver" : device.driver);
+}
+
+Finding passed(const char* code, const std::optional<Sbdf>& device, std::string evidence) {
+  return {std::string(entry_of(code).code), Severity::ok, device, std::move(evidence), {}, {}};
+}
+
+Finding warned(const char* code, const std::optional<Sbdf>& device, std::string evidence,
+               std::string remedy) {
+  auto finding = passed(code, device, std::move(evidence));
+  finding.severity = Severity::warning;
+  finding.remedy = std::move(remedy);
+  return finding;
+}
+
+Finding refused(const char* code, const std::optional<Sbdf>& device, const AssignOptions& options,
+                std::string evidence, std::string remedy) {
+  auto finding = warned(code, device, std::move(evidence), std::move(remedy));
+  finding.accept = entry_of(code).accept;
+  if (!accepts(options, finding.accept)) finding.severity = Severity::refusal;
+  return finding;
+}
+
+Finding refused(const Subject& subject, const char* code, std::string evidence,
+                std::string remedy) {
+  return refused(code, subject.device.sbdf, subject.spec.options, std::move(evidence),
+                 std::move(remedy));
+}
+
+bool below(const Device& device, const Sbdf& bridge) {
+  return std::find(device.path.begin(), device.path.end(), bridge) != device.path.end();
 }
 
 }  // namespace detail
 
 namespace {
 
+using detail::passed;
+
 constexpr std::size_t kVirtualSlots = 32;
 
-Finding of_domain(const char* code, Severity severity, std::string evidence,
-                  std::string remedy = {}) {
-  return {code, severity, std::nullopt, std::move(evidence), std::move(remedy), {}};
+/// Nothing that an option could accept.
+Finding refused_domain(const char* code, std::string evidence, std::string remedy) {
+  return detail::refused(code, std::nullopt, AssignOptions{}, std::move(evidence),
+                         std::move(remedy));
 }
 
-std::vector<Finding> judge_domain(const AttachFacts& facts) {
-  std::vector<Finding> findings;
+Finding check_count(const AttachFacts& facts) {
   const auto count = facts.already_attached + facts.wanted.size();
-  if (count > kVirtualSlots)
-    findings.push_back(of_domain("E-TOO-MANY", Severity::refusal,
-                                 fmt::format("the domain would have {} devices; pciback's virtual "
-                                             "bus has {} slots",
-                                             count, kVirtualSlots),
-                                 "attach fewer devices to this domain"));
-  else
-    findings.push_back(
-        of_domain("E-TOO-MANY", Severity::ok,
-                  fmt::format("{} of {} virtual slots used then", count, kVirtualSlots)));
-  if (!facts.domain) return findings;
-  const auto& domain = *facts.domain;
-  if (domain.kind == DomainKind::pv)
-    findings.push_back(of_domain("E-DOMAIN-KIND", Severity::ok, "the domain is PV"));
-  else if (domain.kind == DomainKind::hvm)
-    findings.push_back(
-        of_domain("E-DOMAIN-KIND", Severity::refusal,
-                  fmt::format("domain {} is HVM, whose devices go through its QEMU", domain.domid),
-                  "use a PV domain (type=\"pv\") as driver domain, or xl for this one"));
-  else
-    findings.push_back(
-        of_domain("E-DOMAIN-KIND", Severity::refusal,
-                  fmt::format("domain {} is PVH, to which Xen gives no devices", domain.domid),
-                  "use a PV domain: type=\"pv\""));
-  if (domain.gone())
-    findings.push_back(
-        of_domain("E-DOMAIN-DYING", Severity::refusal,
-                  fmt::format("domain {} {}", domain.domid,
-                              domain.dying ? "is being destroyed" : "has shut down or crashed"),
-                  "start it again"));
-  else
-    findings.push_back(of_domain("E-DOMAIN-DYING", Severity::ok, "the domain is alive"));
-  // Without an IOMMU no domain has it; E-NO-IOMMU says so for each device.
-  if (facts.host.iommu && !facts.domain_has_passthrough)
-    findings.push_back(of_domain(
-        "E-NO-PASSTHROUGH", Severity::refusal,
-        fmt::format("domain {} was created without passthrough, which is fixed at creation",
-                    domain.domid),
-        "add passthrough=\"enabled\" and e820_host=1 to its configuration and create it again, or "
-        "use `pciassign create`"));
-  else if (facts.host.iommu)
-    findings.push_back(of_domain("E-NO-PASSTHROUGH", Severity::ok, "the domain can have devices"));
-  return findings;
+  if (count <= kVirtualSlots)
+    return passed("E-TOO-MANY", std::nullopt,
+                  fmt::format("{} of {} virtual slots used then", count, kVirtualSlots));
+  return refused_domain(
+      "E-TOO-MANY",
+      fmt::format("the domain would have {} devices; pciback's virtual bus has {} slots", count,
+                  kVirtualSlots),
+      "attach fewer devices to this domain");
 }
 
-std::vector<Finding> judge_device(const AttachFacts& facts, const DeviceSpec& spec) {
-  const auto at = std::find_if(facts.all_devices.begin(), facts.all_devices.end(),
-                               [&](const Device& device) { return device.sbdf == spec.sbdf; });
-  if (at == facts.all_devices.end())
-    return {{"E-ABSENT",
-             Severity::refusal,
-             spec.sbdf,
-             fmt::format("there is no PCI device {}", spec.sbdf.str()),
-             "`pciassign list --all` shows all devices",
-             {}}};
-  const detail::Subject subject{facts, spec, *at};
-  return {
-      detail::passed("E-ABSENT", spec.sbdf,
-                     fmt::format("present: {:04x}:{:04x} {}", at->vendor, at->device, at->name)),
-      detail::check_endpoint(subject),
-      detail::check_owner(subject),
-      detail::check_dom0_use(subject),
-      detail::check_reserved(subject),
-      detail::check_iommu(subject),
-      detail::check_remapping(subject),
-      detail::check_reset(subject),
-      detail::check_group(subject),
-      detail::check_interrupt(subject),
-      detail::check_pages(subject),
-  };
+Finding check_kind(const DomainInfo& domain) {
+  if (domain.kind == DomainKind::pv)
+    return passed("E-DOMAIN-KIND", std::nullopt, "the domain is PV");
+  if (domain.kind == DomainKind::hvm)
+    return refused_domain("E-DOMAIN-KIND",
+                          fmt::format("domain {} is HVM: its devices come from its device model "
+                                      "(QEMU), which pciassign does not speak to, and it has no "
+                                      "PCI front end",
+                                      domain.domid),
+                          "use a PV domain (type=\"pv\") as driver domain, or xl for this one");
+  return refused_domain("E-DOMAIN-KIND",
+                        fmt::format("domain {} is PVH: Xen has no virtual PCI bus (vPCI) for such "
+                                    "guests, and no device model stands in for it",
+                                    domain.domid),
+                        "use a PV domain: type=\"pv\"");
+}
+
+Finding check_life(const DomainInfo& domain) {
+  if (!domain.gone()) return passed("E-DOMAIN-DYING", std::nullopt, "the domain is alive");
+  return refused_domain("E-DOMAIN-DYING",
+                        fmt::format("domain {} is {}", domain.domid,
+                                    domain.dying                ? "being destroyed"
+                                    : domain.shutdown_code == 3 ? "crashed"
+                                                                : "shut down"),
+                        "start it again first");
+}
+
+/// Without an IOMMU nothing has passthrough; then that is the finding that helps.
+Finding check_passthrough(const AttachFacts& facts) {
+  if (facts.domain_has_passthrough || !facts.host.iommu)
+    return passed(
+        "E-NO-PASSTHROUGH", std::nullopt,
+        facts.host.iommu ? "the domain can have devices" : "not looked at without an IOMMU");
+  return refused_domain(
+      "E-NO-PASSTHROUGH",
+      fmt::format("domain {} was created without passthrough, which is fixed at creation",
+                  facts.domain->domid),
+      "add passthrough=\"enabled\" and e820_host=1 to its configuration and create it again, or "
+      "use `pciassign create`");
+}
+
+void judge_device(const detail::Context& context, const DeviceSpec& spec,
+                  std::vector<Finding>& findings) {
+  findings.push_back(detail::check_present(context, spec));
+  const auto* device = context.find(spec.sbdf);
+  if (device == nullptr) return;
+  const detail::Subject subject{context, spec, *device};
+  for (const auto check : {detail::check_identity, detail::check_endpoint, detail::check_owner,
+                           detail::check_in_xen, detail::check_dom0_use, detail::check_reserved,
+                           detail::check_iommu, detail::check_remapping,
+                           detail::check_reserved_memory, detail::check_reset, detail::check_group,
+                           detail::check_interrupt, detail::check_pages, detail::check_permissive})
+    findings.push_back(check(subject));
+}
+
+Error error_from(const Finding& finding) {
+  const auto kind = finding.code == "E-ABSENT"  ? ErrorKind::not_found
+                    : finding.code == "E-OWNED" ? ErrorKind::busy
+                                                : ErrorKind::refused;
+  auto message = finding.device && finding.code != "E-ABSENT"
+                     ? fmt::format("{}: {}", finding.device->str(), finding.evidence)
+                     : finding.evidence;
+  auto hint = finding.remedy;
+  if (!finding.accept.empty()) hint += fmt::format(" ({} accepts it)", finding.accept);
+  return {kind, finding.code, std::move(message), std::move(hint), 0};
 }
 
 }  // namespace
 
 std::vector<Finding> judge_attach(const AttachFacts& facts) {
-  auto findings = judge_domain(facts);
-  for (const auto& spec : facts.wanted)
-    for (auto& finding : judge_device(facts, spec)) findings.push_back(std::move(finding));
+  std::vector<Finding> findings;
+  findings.push_back(check_count(facts));
+  if (facts.domain) {
+    findings.push_back(check_kind(*facts.domain));
+    findings.push_back(check_life(*facts.domain));
+    findings.push_back(check_passthrough(facts));
+  }
+  const detail::Context context(facts);
+  for (const auto& spec : facts.wanted) judge_device(context, spec, findings);
   return findings;
 }
 
-std::optional<Error> first_refusal(const std::vector<Finding>& findings) {
+std::optional<Error> refusal(const std::vector<Finding>& findings) {
+  std::optional<Error> first;
   for (const auto& finding : findings) {
     if (finding.severity != Severity::refusal) continue;
-    const auto kind = finding.code == "E-ABSENT"  ? ErrorKind::not_found
-                      : finding.code == "E-OWNED" ? ErrorKind::busy
-                                                  : ErrorKind::refused;
-    auto message = finding.device && finding.code != "E-ABSENT"
-                       ? fmt::format("{}: {}", finding.device->str(), finding.evidence)
-                       : finding.evidence;
-    auto hint = finding.remedy;
-    if (!finding.accept.empty()) hint += fmt::format(" (allow={} accepts it)", finding.accept);
-    return Error{kind, finding.code, std::move(message), std::move(hint), 0};
+    auto error = error_from(finding);
+    if (!first)
+      first = std::move(error);
+    else
+      first->also.push_back(std::move(error));
   }
-  return std::nullopt;
+  return first;
 }
 
 }  // namespace pciassign

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+// What a device shares with others: its isolation group, its interrupt line, a page of memory.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -12,67 +13,69 @@ namespace {
 
 constexpr std::uint8_t kRootPort = 4, kDownstream = 6, kToConventional = 7;
 
-const Device* find(const AttachFacts& facts, const Sbdf& sbdf) {
-  for (const auto& device : facts.all_devices)
-    if (device.sbdf == sbdf) return &device;
-  return nullptr;
-}
-
-/// Somebody else really uses it: a dom0 driver, or another domain. One that lies on pciback for
-/// nobody, or has no driver, does no harm (VFIO's rule for a viable group).
-bool used_elsewhere(const AttachFacts& facts, const Device& other) {
-  if (stays_together(facts, other.sbdf)) return false;
-  if (owner_of(facts, other.sbdf)) return true;
-  return !other.driver.empty() && !other.on_pciback();
-}
-
 bool same_slot(const Sbdf& a, const Sbdf& b) {
   return a.segment == b.segment && a.bus == b.bus && a.device == b.device;
 }
 
-/// Above this bridge the requester id or the route is not the device's own.
-bool merges_what_is_below(const Device& bridge) {
-  if (!bridge.pcie_type || *bridge.pcie_type == kToConventional) return true;
-  return (*bridge.pcie_type == kDownstream || *bridge.pcie_type == kRootPort) && !bridge.acs;
-}
-
-bool below(const Device& device, const Sbdf& bridge) {
-  return std::find(device.path.begin(), device.path.end(), bridge) != device.path.end();
-}
-
-/// Everything from which the topology cannot isolate the device.
-std::set<Sbdf> group_of(const AttachFacts& facts, const Device& device) {
-  std::set<Sbdf> group;
-  for (const auto& other : facts.all_devices) {
-    if (other.sbdf == device.sbdf || other.is_bridge()) continue;
-    // Functions of one device may talk to each other unless ACS says that they do not. A virtual
-    // function has a requester id of its own and its PF stays in charge of it.
-    const bool functions =
-        same_slot(other.sbdf, device.sbdf) && !device.acs && !device.physfn && !other.physfn;
-    bool merged = functions;
-    for (const auto& at : device.path) {
-      const auto* bridge = find(facts, at);
-      if (merged || bridge == nullptr) continue;
-      merged = merges_what_is_below(*bridge) && below(other, at);
+/// The bridges below which nothing can be told apart from the device, as far as the topology goes.
+/// - A conventional bridge, or one to conventional PCI, speaks for all that is below it.
+/// - A downstream port without ACS lets what is below it reach its neighbours on the same switch,
+///   so that the group is the whole switch.
+/// - Root ports that are functions of one device may do the same among each other.
+std::set<Sbdf> merging_bridges(const Context& context, const Device& device) {
+  std::set<Sbdf> found;
+  for (std::size_t i = 0; i < device.path.size(); ++i) {
+    const auto* bridge = context.find(device.path[i]);
+    if (bridge == nullptr) continue;
+    if (!bridge->pcie_type || *bridge->pcie_type == kToConventional) {
+      found.insert(bridge->sbdf);
+    } else if (*bridge->pcie_type == kDownstream && !bridge->acs) {
+      found.insert(i > 0 ? device.path[i - 1] : bridge->sbdf);
+    } else if (*bridge->pcie_type == kRootPort && !bridge->acs) {
+      found.insert(bridge->sbdf);
+      for (const auto& other : context.facts.all_devices)
+        if (other.pcie_type == kRootPort && !other.acs && same_slot(other.sbdf, bridge->sbdf))
+          found.insert(other.sbdf);
     }
+  }
+  return found;
+}
+
+/// Functions of one device may talk to each other unless ACS says that they do not. A virtual
+/// function has a requester id of its own, and its physical function stays in charge of it: a
+/// domain that has the one must not share a card with a domain that has the other.
+bool functions_of_one(const Context& context, const Device& device, const Device& other) {
+  if (other.physfn == device.sbdf) return true;
+  if (device.physfn == other.sbdf) return context.owner_of(other.sbdf) != nullptr;
+  return same_slot(other.sbdf, device.sbdf) && !device.acs && !device.physfn && !other.physfn;
+}
+
+/// Everything from which the device cannot be isolated.
+std::set<Sbdf> group_of(const Context& context, const Device& device) {
+  const auto bridges = merging_bridges(context, device);
+  std::set<Sbdf> group;
+  for (const auto& other : context.facts.all_devices) {
+    if (other.sbdf == device.sbdf || other.is_bridge()) continue;
+    const bool merged = functions_of_one(context, device, other) ||
+                        std::any_of(other.path.begin(), other.path.end(),
+                                    [&](const Sbdf& at) { return bridges.contains(at); });
     if (merged) group.insert(other.sbdf);
   }
-  for (const auto& [sbdf, members] : facts.xen_groups)
-    if (sbdf == device.sbdf) group.insert(members.begin(), members.end());
+  const auto at = context.facts.in_xen.find(device.sbdf);
+  if (at != context.facts.in_xen.end())
+    group.insert(at->second.group.begin(), at->second.group.end());
   return group;
 }
 
 }  // namespace
 
 Finding check_group(const Subject& subject) {
+  const auto group = group_of(subject.context, subject.device);
   std::vector<std::string> missing;
-  const auto group = group_of(subject.facts, subject.device);
   for (const auto& sbdf : group) {
-    const auto* other = find(subject.facts, sbdf);
-    if (other == nullptr || other->is_bridge() || !used_elsewhere(subject.facts, *other)) continue;
-    const auto owner = owner_of(subject.facts, sbdf);
-    missing.push_back(owner ? fmt::format("{} (domain {})", sbdf.str(), *owner)
-                            : fmt::format("{} ({})", sbdf.str(), other->driver));
+    const auto* other = subject.context.find(sbdf);
+    if (other != nullptr && !other->is_bridge() && subject.context.used_elsewhere(*other))
+      missing.push_back(subject.context.who_uses(*other));
   }
   if (missing.empty())
     return passed("E-GROUP", subject.device.sbdf,
@@ -81,7 +84,7 @@ Finding check_group(const Subject& subject) {
                       : fmt::format("its group of {} is not used elsewhere", group.size() + 1));
   return refused(subject, "E-GROUP",
                  fmt::format("it cannot be isolated from {}", fmt::join(missing, ", ")),
-                 "reserve them too, or attach them to the same domain", "group");
+                 "reserve them too, or attach them to the same domain");
 }
 
 Finding check_interrupt(const Subject& subject) {
@@ -89,39 +92,35 @@ Finding check_interrupt(const Subject& subject) {
   if (device.interrupt_pin == 0 || device.interrupt_is_msi || device.irq <= 0)
     return passed("E-SHARED-INTX", device.sbdf, "no interrupt line in use");
   std::vector<std::string> sharers;
-  for (const auto& other : subject.facts.all_devices) {
-    if (other.sbdf == device.sbdf || other.irq != device.irq || other.interrupt_pin == 0 ||
-        other.interrupt_is_msi || !used_elsewhere(subject.facts, other))
-      continue;
-    sharers.push_back(fmt::format("{} ({})", other.sbdf.str(),
-                                  other.driver.empty() ? "no driver" : other.driver));
-  }
+  for (const auto& other : subject.context.facts.all_devices)
+    if (other.irq == device.irq && other.sbdf != device.sbdf && other.interrupt_pin != 0 &&
+        !other.interrupt_is_msi && subject.context.used_elsewhere(other))
+      sharers.push_back(subject.context.who_uses(other));
   if (sharers.empty())
     return passed("E-SHARED-INTX", device.sbdf, fmt::format("GSI {} is its own", device.irq));
   return refused(
       subject, "E-SHARED-INTX",
       fmt::format("it shares interrupt line GSI {} with {}", device.irq, fmt::join(sharers, ", ")),
       "a guest that does not serve the line stops the others; move one of the cards, or "
-      "attach them together",
-      "shared-intx");
+      "attach them together");
 }
 
 Finding check_pages(const Subject& subject) {
   const auto& device = subject.device;
   for (const auto& mine : device.regions) {
     if (mine.io) continue;
-    for (const auto& other : subject.facts.all_devices) {
-      if (other.sbdf == device.sbdf || stays_together(subject.facts, other.sbdf)) continue;
+    for (const auto& other : subject.context.facts.all_devices) {
+      if (other.sbdf == device.sbdf) continue;
       for (const auto& theirs : other.regions) {
         if (theirs.io || theirs.first_frame() >= mine.first_frame() + mine.frames() ||
-            mine.first_frame() >= theirs.first_frame() + theirs.frames())
+            mine.first_frame() >= theirs.first_frame() + theirs.frames() ||
+            subject.context.stays_together(other.sbdf))
           continue;
         return refused(subject, "E-SHARED-PAGE",
                        fmt::format("BAR {} shares a 4 KiB page with BAR {} of {}", mine.index,
                                    theirs.index, other.sbdf.str()),
                        "attach both to one domain, or boot dom0 with "
-                       "pci=resource_alignment=12@<address>",
-                       "shared-page");
+                       "pci=resource_alignment=12@<address>");
       }
     }
   }

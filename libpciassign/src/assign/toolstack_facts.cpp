@@ -10,22 +10,60 @@
 
 namespace pciassign::detail {
 
-Result<std::vector<std::pair<Sbdf, DomId>>> read_owners(Ports& ports) {
-  std::vector<std::pair<Sbdf, DomId>> owners;
+namespace {
+
+DeviceInXen::Says meaning_of(const Result<void>& answer) {
+  if (answer) return DeviceInXen::Says::assignable;
+  switch (answer.error().sys_errno) {
+    case EBUSY:
+      return DeviceInXen::Says::taken;
+    case ENODEV:
+      return DeviceInXen::Says::unknown;
+    default:
+      return DeviceInXen::Says::nothing;
+  }
+}
+
+/// Only a device that has reserved memory is worth asking every other one about theirs.
+Result<void> read_reserved(Ports& ports, const std::vector<Device>& all, const Sbdf& sbdf,
+                           DeviceInXen& in_xen) {
+  auto own = ports.xen.reserved_memory(sbdf);
+  if (!own) return tl::unexpected(own.error());
+  in_xen.reserved = std::move(*own);
+  if (in_xen.reserved.empty()) return {};
+  for (const auto& other : all) {
+    if (other.sbdf == sbdf || other.sbdf.segment != sbdf.segment) continue;
+    auto theirs = ports.xen.reserved_memory(other.sbdf);
+    if (!theirs) return tl::unexpected(theirs.error());
+    if (std::find_first_of(theirs->begin(), theirs->end(), in_xen.reserved.begin(),
+                           in_xen.reserved.end()) != theirs->end())
+      in_xen.reserved_with.push_back(other.sbdf);
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::vector<Owner>> read_owners(Ports& ports) {
+  std::vector<Owner> owners;
   std::set<Sbdf> known;
   auto records = ports.journal.all();
   if (!records) return tl::unexpected(records.error());
   for (const auto& record : *records)
-    if (known.insert(record.device).second) owners.emplace_back(record.device, record.domid);
+    if (known.insert(record.device).second) owners.push_back({record.device, record.domid, false});
   auto markers = read_markers(ports.store);
   if (!markers) return tl::unexpected(markers.error());
+  std::map<DomId, bool> living;  // many markers, few domains
   for (const auto& marker : *markers) {
     if (known.contains(marker.device)) continue;
-    auto info = ports.xen.domain(marker.domid);
+    auto at = living.find(marker.domid);
+    if (at == living.end()) {
+      auto info = ports.xen.domain(marker.domid);
+      if (!info && info.error().kind != ErrorKind::not_found) return tl::unexpected(info.error());
+      at = living.emplace(marker.domid, info.has_value()).first;
+    }
     // A marker of a domain that is gone was left behind: nobody has the device.
-    if (!info && info.error().kind == ErrorKind::not_found) continue;
-    if (!info) return tl::unexpected(info.error());
-    owners.emplace_back(marker.device, marker.domid);
+    if (at->second) owners.push_back({marker.device, marker.domid, true});
   }
   return owners;
 }
@@ -89,14 +127,16 @@ Result<AttachFacts> gather(Ports& ports, const std::vector<DeviceSpec>& specs,
   }
   if (!facts.host.iommu) return facts;
   for (const auto& spec : facts.wanted) {
-    if (domain) {
-      auto can = ports.xen.test_assign(domain->domid, spec.sbdf);
-      if (!can && can.error().sys_errno == EOPNOTSUPP) facts.domain_has_passthrough = false;
-    }
+    auto& in_xen = facts.in_xen[spec.sbdf];
+    const auto can = ports.xen.test_assign(domain ? domain->domid : kDomInvalid, spec.sbdf);
+    in_xen.says = meaning_of(can);
+    if (domain && !can && can.error().sys_errno == EOPNOTSUPP) facts.domain_has_passthrough = false;
     // Asked with dom0's id, Xen names the members that dom0 still has: those are the ones that
     // matter. An error means that Xen does not know the device; the topology still counts.
-    if (auto group = ports.xen.device_group(kDom0, spec.sbdf); group && !group->empty())
-      facts.xen_groups.emplace_back(spec.sbdf, std::move(*group));
+    if (auto group = ports.xen.device_group(kDom0, spec.sbdf); group)
+      in_xen.group = std::move(*group);
+    if (auto read = read_reserved(ports, facts.all_devices, spec.sbdf, in_xen); !read)
+      return tl::unexpected(read.error());
   }
   return facts;
 }

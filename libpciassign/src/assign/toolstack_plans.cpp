@@ -70,7 +70,7 @@ Result<Plan> Toolstack::plan_attach(DomId domid, const std::vector<DeviceSpec>& 
   auto facts = detail::gather(ports_, specs, *domain);
   if (!facts) return tl::unexpected(facts.error());
   auto findings = judge_attach(*facts);
-  if (auto refusal = first_refusal(findings)) return tl::unexpected(*refusal);
+  if (auto refused = refusal(findings)) return tl::unexpected(*refused);
   auto name = detail::name_of(ports_, domid);
   if (!name) return tl::unexpected(name.error());
 
@@ -135,7 +135,7 @@ Result<Plan> Toolstack::plan_reserve(const Sbdf& sbdf) {
     return true;
   });
   for (auto& finding : findings) finding.accept.clear();
-  if (auto refusal = first_refusal(findings)) return tl::unexpected(*refusal);
+  if (auto refused = refusal(findings)) return tl::unexpected(*refused);
   auto plan = detail::build_reserve({device_in(*facts, sbdf), facts->host.iommu, {}});
   plan.findings = std::move(findings);
   return plan;
@@ -148,10 +148,13 @@ Result<Plan> Toolstack::plan_release(const Sbdf& sbdf) {
   if (!host) return tl::unexpected(host.error());
   auto owners = detail::read_owners(ports_);
   if (!owners) return tl::unexpected(owners.error());
-  for (const auto& [owned, domid] : *owners)
-    if (owned == sbdf)
-      return fail(ErrorKind::busy, fmt::format("{} belongs to domain {}", sbdf.str(), domid),
-                  fmt::format("`pciassign detach {} {}` first", domid, sbdf.str()), "E-OWNED");
+  for (const auto& owner : *owners)
+    if (owner.device == sbdf)
+      return fail(
+          ErrorKind::busy, fmt::format("{} belongs to domain {}", sbdf.str(), owner.domid),
+          fmt::format("`{} {} {}` first", owner.by_libxl ? "xl pci-detach" : "pciassign detach",
+                      owner.domid, sbdf.str()),
+          "E-OWNED");
   if (!device->on_pciback())
     return fail(ErrorKind::refused,
                 fmt::format("{} is not reserved (driver: {})", sbdf.str(),

@@ -31,12 +31,12 @@ Result<Assignments> read_assignments(Ports& ports) {
   for (auto& record : *records) found.records.emplace(record.device, std::move(record));
   auto owners = detail::read_owners(ports);
   if (!owners) return tl::unexpected(owners.error());
-  for (const auto& [device, domid] : *owners) {
-    found.markers.emplace(device, domid);
-    if (found.entries.contains(domid)) continue;
-    auto entries = detail::read_entries(ports.store, domid);
+  for (const auto& owner : *owners) {
+    found.markers.emplace(owner.device, owner.domid);
+    if (found.entries.contains(owner.domid)) continue;
+    auto entries = detail::read_entries(ports.store, owner.domid);
     if (!entries) return tl::unexpected(entries.error());
-    found.entries.emplace(domid, std::move(*entries));
+    found.entries.emplace(owner.domid, std::move(*entries));
   }
   return found;
 }

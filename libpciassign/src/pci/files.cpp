@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdlib>
 
@@ -13,6 +14,7 @@ namespace {
 
 class Descriptor {
  public:
+  explicit Descriptor(int fd) : fd_(fd) {}
   Descriptor(const fs::path& path, int flags) : fd_(::open(path.c_str(), flags | O_CLOEXEC)) {}
   ~Descriptor() {
     if (fd_ >= 0) ::close(fd_);
@@ -25,10 +27,7 @@ class Descriptor {
   int fd_;
 };
 
-}  // namespace
-
-std::optional<std::string> read_text(const fs::path& path, std::size_t limit) {
-  Descriptor file(path, O_RDONLY);
+std::optional<std::string> text_of(const Descriptor& file, std::size_t limit) {
   if (file.get() < 0) return std::nullopt;
   std::string text;
   char buffer[4096];
@@ -38,9 +37,51 @@ std::optional<std::string> read_text(const fs::path& path, std::size_t limit) {
     if (got < 0) return std::nullopt;
     if (got == 0) break;
     text.append(buffer, static_cast<std::size_t>(got));
+    // sysfs gives a whole attribute at once; asking again only to hear "end" doubles the calls.
+    if (static_cast<std::size_t>(got) < sizeof buffer) break;
   }
   if (!text.empty() && text.back() == '\n') text.pop_back();
   return text;
+}
+
+std::optional<std::uint64_t> number_of(const std::optional<std::string>& text) {
+  if (!text || text->empty()) return std::nullopt;
+  char* end = nullptr;
+  errno = 0;
+  const auto value = std::strtoull(text->c_str(), &end, 0);
+  if (errno != 0 || end == text->c_str()) return std::nullopt;
+  return value;
+}
+
+}  // namespace
+
+Directory::Directory(const fs::path& path)
+    : fd_(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)) {}
+Directory::~Directory() {
+  if (fd_ >= 0) ::close(fd_);
+}
+int Directory::open(const char* name) const {
+  return fd_ < 0 ? -1 : ::openat(fd_, name, O_RDONLY | O_CLOEXEC);
+}
+std::optional<std::string> Directory::text(const char* name, std::size_t limit) const {
+  return text_of(Descriptor(open(name)), limit);
+}
+std::optional<std::uint64_t> Directory::number(const char* name) const {
+  return number_of(text(name, 64));
+}
+std::string Directory::link(const char* name) const {
+  std::array<char, 512> target;
+  const auto size = fd_ < 0 ? -1 : ::readlinkat(fd_, name, target.data(), target.size());
+  if (size <= 0) return {};
+  const std::string_view whole(target.data(), static_cast<std::size_t>(size));
+  return std::string(whole.substr(whole.rfind('/') + 1));
+}
+bool Directory::has(const char* name) const {
+  return fd_ >= 0 && ::faccessat(fd_, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+std::optional<std::string> read_text(const fs::path& path, std::size_t limit) {
+  return text_of(Descriptor(path, O_RDONLY), limit);
 }
 
 Result<void> write_text(const fs::path& path, std::string_view text, std::int64_t offset) {
@@ -54,13 +95,7 @@ Result<void> write_text(const fs::path& path, std::string_view text, std::int64_
 }
 
 std::optional<std::uint64_t> read_number(const fs::path& path) {
-  const auto text = read_text(path, 64);
-  if (!text || text->empty()) return std::nullopt;
-  char* end = nullptr;
-  errno = 0;
-  const auto value = std::strtoull(text->c_str(), &end, 0);
-  if (errno != 0 || end == text->c_str()) return std::nullopt;
-  return value;
+  return number_of(read_text(path, 64));
 }
 
 std::string link_name(const fs::path& link) {

@@ -15,6 +15,26 @@ namespace pciassign::detail {
 
 namespace fs = std::filesystem;
 
+/// An open directory: what is read of one device costs no walk of the whole path each time.
+class Directory {
+ public:
+  explicit Directory(const fs::path& path);
+  ~Directory();
+  Directory(const Directory&) = delete;
+  Directory& operator=(const Directory&) = delete;
+
+  /// As the functions of the same names below.
+  [[nodiscard]] std::optional<std::string> text(const char* name, std::size_t limit = 4096) const;
+  [[nodiscard]] std::optional<std::uint64_t> number(const char* name) const;
+  [[nodiscard]] std::string link(const char* name) const;
+  [[nodiscard]] bool has(const char* name) const;
+  /// An open file of it for reading, or -1; the caller closes it.
+  [[nodiscard]] int open(const char* name) const;
+
+ private:
+  int fd_;
+};
+
 /// The file's text without the newline at its end; empty when it cannot be read.
 std::optional<std::string> read_text(const fs::path& path, std::size_t limit = 1U << 20);
 /// One write() of the whole text to an existing file, as sysfs wants it. `offset` for config.

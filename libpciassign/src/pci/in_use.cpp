@@ -1,96 +1,221 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+// Goes from what is used down to the hardware, so that a scan costs what dom0 has of disks,
+// interfaces and consoles, however many PCI functions there are.
 #include "pci/in_use.hpp"
 
 #include <algorithm>
-#include <set>
+#include <cstdlib>
+#include <optional>
 #include <sstream>
+#include <vector>
 
 #include "pci/files.hpp"
+#include "pci/sysfs_device.hpp"
 
 namespace pciassign::detail {
 namespace {
 
-void add_mounts(const fs::path& proc, HostUse& use) {
-  // proc(5), mountinfo: id parent major:minor root mountpoint options...
-  std::istringstream lines(read_text(proc / "self/mountinfo").value_or(""));
-  for (std::string line; std::getline(lines, line);) {
-    const auto words = words_of(line);
-    if (words.size() > 4) use.block.emplace(words[2], "mounted on " + words[4]);
-  }
-}
+using Words = std::set<std::string>;
 
-void add_swaps(const fs::path& sys, const fs::path& proc, HostUse& use) {
-  std::istringstream lines(read_text(proc / "swaps").value_or(""));
-  std::string line;
-  std::getline(lines, line);  // heading
-  while (std::getline(lines, line)) {
-    const auto words = words_of(line);
-    if (words.empty() || !words[0].starts_with("/dev/")) continue;
-    const auto number = read_text(sys / "class/block" / words[0].substr(5) / "dev", 32);
-    if (number) use.block.emplace(*number, "swap on " + words[0]);
-  }
-}
+class Scan {
+ public:
+  Scan(const fs::path& sys, const fs::path& proc) : sys_(sys), proc_(proc) {}
 
-void add_routes(const fs::path& proc, HostUse& use) {
-  // Iface Destination Gateway Flags ...: the default route has destination and mask 0.
-  std::istringstream lines(read_text(proc / "net/route").value_or(""));
-  std::string line;
-  std::getline(lines, line);
-  while (std::getline(lines, line)) {
-    const auto words = words_of(line);
-    if (words.size() > 7 && words[1] == "00000000" && words[7] == "00000000")
-      use.net.emplace(words[0], "default route through " + words[0]);
+  HostUse run() {
+    block_devices();
+    mounts();
+    swaps();
+    disks_of_domains();
+    for (const auto& [name, block] : blocks_) hold(name, block);
+    routes();
+    consoles();
+    display();
+    return std::move(use_);
   }
-}
 
-/// Calls `visit` for each class/block or class/net entry whose device lies below `device`.
-template <class Visit>
-void below(const fs::path& sys, const char* kind, const fs::path& device, Visit visit) {
-  std::error_code error;
-  const auto root = fs::canonical(device, error);
-  if (error) return;
-  const auto prefix = root.string() + "/";
-  for (const auto& name : names_in(sys / "class" / kind)) {
-    const auto real = fs::canonical(sys / "class" / kind / name, error);
-    if (!error && real.string().starts_with(prefix)) visit(name, real);
+ private:
+  struct Block {
+    fs::path real;
+    std::vector<std::string> holders;  ///< What is stacked on it.
+    Words words;                       ///< How it is used itself.
+  };
+
+  /// The words go to every PCI function above the entry of a class.
+  void put(const fs::path& real, const Words& words) {
+    if (words.empty()) return;
+    for (const auto& sbdf : place_of(real).functions) use_[sbdf].insert(words.begin(), words.end());
   }
-}
+  [[nodiscard]] fs::path real(const fs::path& link) const {
+    std::error_code error;
+    auto path = fs::canonical(link, error);
+    return error ? fs::path{} : path;
+  }
+  [[nodiscard]] std::vector<std::string> lines_of(const fs::path& file) const {
+    std::vector<std::string> lines;
+    std::istringstream in(read_text(file).value_or(""));
+    for (std::string line; std::getline(in, line);) lines.push_back(std::move(line));
+    return lines;
+  }
 
-/// A block device and everything stacked on it (partitions, device mapper, RAID).
-void collect_block(const fs::path& sys, const fs::path& entry, std::set<std::string>& numbers) {
-  const auto number = read_text(entry / "dev", 32);
-  if (!number || !numbers.insert(*number).second) return;
-  for (const auto& holder : names_in(entry / "holders"))
-    collect_block(sys, sys / "class/block" / holder, numbers);
-}
+  void block_devices() {
+    for (const auto& name : names_in(sys_ / "class/block")) {
+      const auto entry = sys_ / "class/block" / name;
+      blocks_[name] = {real(entry), names_in(entry / "holders"), {}};
+      if (const auto number = read_text(entry / "dev", 32)) by_number_[*number] = name;
+      if (const auto alias = read_text(entry / "dm/name", 256)) by_alias_[*alias] = name;
+    }
+  }
+
+  Block* block_named(const std::string& name) {
+    const auto at = blocks_.find(name);
+    return at == blocks_.end() ? nullptr : &at->second;
+  }
+  Block* block_numbered(const std::string& number) {
+    const auto at = by_number_.find(number);
+    return at == by_number_.end() ? nullptr : block_named(at->second);
+  }
+  /// "/dev/sda1", "/dev/mapper/vg-root".
+  Block* block_at(const std::string& node) {
+    if (!node.starts_with("/dev/")) return nullptr;
+    const auto name = node.substr(node.rfind('/') + 1);
+    const auto alias = by_alias_.find(name);
+    return block_named(alias == by_alias_.end() ? name : alias->second);
+  }
+
+  void mounts() {
+    // proc(5), mountinfo: id parent major:minor root mountpoint options... - type source options.
+    for (const auto& line : lines_of(proc_ / "self/mountinfo")) {
+      const auto words = words_of(line);
+      if (words.size() < 5) continue;
+      auto* block = block_numbered(words[2]);
+      // btrfs has a number of its own; then the source tells.
+      const auto dash = std::find(words.begin() + 5, words.end(), "-");
+      if (block == nullptr && words.end() - dash > 2) block = block_at(dash[2]);
+      if (block != nullptr) block->words.insert("mounted on " + words[4]);
+    }
+    for (const auto& uuid : names_in(sys_ / "fs/btrfs"))
+      for (const auto& name : names_in(sys_ / "fs/btrfs" / uuid / "devices"))
+        if (auto* block = block_named(name); block != nullptr && block->words.empty())
+          block->words.insert("part of a mounted btrfs");
+  }
+
+  void swaps() {
+    for (const auto& line : lines_of(proc_ / "swaps")) {
+      const auto words = words_of(line);
+      if (words.empty()) continue;
+      if (auto* block = block_at(words[0])) block->words.insert("swap on " + words[0]);
+    }
+  }
+
+  /// blkback's disks: physical_device is "major:minor" in hexadecimal.
+  void disks_of_domains() {
+    const auto root = sys_ / "bus/xen-backend/devices";
+    for (const auto& name : names_in(root)) {
+      const auto text = read_text(root / name / "physical_device", 32);
+      if (!text) continue;
+      const auto colon = text->find(':');
+      if (colon == std::string::npos) continue;
+      const auto number = std::to_string(std::strtoul(text->c_str(), nullptr, 16)) + ":" +
+                          std::to_string(std::strtoul(text->c_str() + colon + 1, nullptr, 16));
+      if (auto* block = block_numbered(number))
+        block->words.insert("a disk of another domain (" + name + ")");
+    }
+  }
+
+  /// The uses of a block device and of everything stacked on it (partitions have entries of their
+  /// own, with the same function above them).
+  void collect(const std::string& name, Words& words, std::set<std::string>& seen) {
+    const auto* block = block_named(name);
+    if (block == nullptr || !seen.insert(name).second) return;
+    words.insert(block->words.begin(), block->words.end());
+    for (const auto& holder : block->holders) collect(holder, words, seen);
+  }
+
+  void hold(const std::string& name, const Block& block) {
+    if (place_of(block.real).functions.empty()) return;
+    Words words;
+    std::set<std::string> seen;
+    collect(name, words, seen);
+    // A volume or an array that nobody has mounted yet is in use as well.
+    if (words.empty())
+      for (const auto& holder : block.holders) {
+        const auto alias = read_text(sys_ / "class/block" / holder / "dm/name", 256);
+        words.insert("part of " + holder + (alias ? " (" + *alias + ")" : ""));
+      }
+    put(block.real, words);
+  }
+
+  void routes() {
+    std::map<std::string, Words> through;
+    // Iface Destination Gateway Flags RefCnt Use Metric Mask: the default route is all zeros.
+    for (const auto& line : lines_of(proc_ / "net/route")) {
+      const auto words = words_of(line);
+      if (words.size() > 7 && words[1] == "00000000" && words[7] == "00000000")
+        through[words[0]].insert("default route through " + words[0]);
+    }
+    // Destination prefix ... next-hop metric refcount use flags interface. The kernel keeps a
+    // rejecting one on lo.
+    for (const auto& line : lines_of(proc_ / "net/ipv6_route")) {
+      const auto words = words_of(line);
+      if (words.size() > 9 && words[0] == std::string(32, '0') && words[1] == "00" &&
+          words[9] != "lo")
+        through[words[9]].insert("IPv6 default route through " + words[9]);
+    }
+    for (const auto& [name, words] : through) {
+      std::set<std::string> seen;
+      down_from(name, words, seen);
+    }
+  }
+
+  /// To what carries the interface: ports of a bridge, slaves of a bond, below a VLAN.
+  void down_from(const std::string& name, const Words& words, std::set<std::string>& seen) {
+    if (!seen.insert(name).second) return;
+    put(real(sys_ / "class/net" / name), words);
+    for (const auto& other : names_in(sys_ / "class/net")) {
+      const auto entry = sys_ / "class/net" / other;
+      if (link_name(entry / "master") == name || detail::exists(entry / ("upper_" + name)))
+        down_from(other, words, seen);
+    }
+  }
+
+  void consoles() {
+    // "ttyS0                -W- (EC p a)    4:64"
+    for (const auto& line : lines_of(proc_ / "consoles")) {
+      const auto words = words_of(line);
+      if (words.empty()) continue;
+      put(real(sys_ / "class/tty" / words[0]), {"console on " + words[0]});
+    }
+  }
+
+  /// The frame buffers, when a console is on one.
+  void display() {
+    const bool on_screen = [&] {
+      for (const auto& name : names_in(sys_ / "class/vtconsole")) {
+        const auto entry = sys_ / "class/vtconsole" / name;
+        const auto what = read_text(entry / "name", 128).value_or("");
+        if (read_number(entry / "bind").value_or(0) == 1 &&
+            what.find("frame buffer") != std::string::npos)
+          return true;
+      }
+      return false;
+    }();
+    if (!on_screen) return;
+    for (const auto& name : names_in(sys_ / "class/graphics"))
+      if (name.starts_with("fb") && name != "fbcon")
+        put(real(sys_ / "class/graphics" / name), {"console on " + name});
+  }
+
+  const fs::path& sys_;
+  const fs::path& proc_;
+  std::map<std::string, Block> blocks_;
+  std::map<std::string, std::string> by_number_, by_alias_;
+  HostUse use_;
+};
 
 }  // namespace
 
 HostUse read_host_use(const fs::path& sys, const fs::path& proc) {
-  HostUse use;
-  add_mounts(proc, use);
-  add_swaps(sys, proc, use);
-  add_routes(proc, use);
-  return use;
-}
-
-std::vector<std::string> uses_of(const fs::path& sys, const fs::path& device, const HostUse& use) {
-  std::set<std::string> found;
-  if (!use.block.empty()) {
-    std::set<std::string> numbers;
-    below(sys, "block", device,
-          [&](const std::string&, const fs::path& entry) { collect_block(sys, entry, numbers); });
-    for (const auto& number : numbers)
-      for (auto [at, end] = use.block.equal_range(number); at != end; ++at)
-        found.insert(at->second);
-  }
-  if (!use.net.empty())
-    below(sys, "net", device, [&](const std::string& name, const fs::path& entry) {
-      for (auto [at, end] = use.net.equal_range(name); at != end; ++at) found.insert(at->second);
-      const auto master = link_name(entry / "master");  // a bridge or bond that has the route
-      for (auto [at, end] = use.net.equal_range(master); at != end; ++at) found.insert(at->second);
-    });
-  return {found.begin(), found.end()};
+  return Scan(sys, proc).run();
 }
 
 }  // namespace pciassign::detail

@@ -12,9 +12,15 @@
 namespace pciassign {
 namespace {
 
-constexpr std::array<std::string_view, 9> kKeys = {"bdf",          "vslot", "permissive",
-                                                   "msitranslate", "seize", "power_mgmt",
-                                                   "rdm_policy",   "name",  "allow"};
+constexpr std::array<std::string_view, 13> kKeys = {
+    "bdf",  "vslot", "permissive", "msitranslate", "seize", "power_mgmt", "rdm_policy",
+    "name", "allow", "reset",      "serial",       "path",  "id"};
+
+constexpr std::array<std::pair<std::string_view, ResetPolicy>, 4> kResets = {
+    {{"required", ResetPolicy::required},
+     {"bus", ResetPolicy::bus},
+     {"best-effort", ResetPolicy::best_effort},
+     {"none", ResetPolicy::none}}};
 
 std::string known_keys() {
   return fmt::format("known keys: {}", fmt::join(kKeys, " "));
@@ -48,10 +54,16 @@ std::vector<std::string> split(std::string_view text, char separator) {
   }
 }
 
-bool is_word(std::string_view text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
+/// Made of lower case letters, digits and `others` only, and not empty.
+bool is_made_of(std::string_view text, std::string_view others) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), [&](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+           others.find(c) != std::string_view::npos;
   });
+}
+
+bool is_word(std::string_view text) {
+  return is_made_of(text, "-");
 }
 
 /// What has been read so far of one specification.
@@ -93,6 +105,52 @@ struct Reader {
     return {};
   }
 
+  Result<void> reset(std::string_view value) {
+    for (const auto& [word, policy] : kResets)
+      if (word == value) {
+        spec.options.reset = policy;
+        return {};
+      }
+    return fail(ErrorKind::usage, fmt::format("reset=\"{}\" is not known", value),
+                "write required, bus, best-effort or none");
+  }
+
+  Result<void> id(std::string_view value) {
+    const auto parts = split(value, ':');
+    std::array<std::uint32_t, 3> numbers{};
+    const std::array<std::size_t, 3> digits = {4, 4, 6};
+    bool right = parts.size() == 2 || parts.size() == 3;
+    for (std::size_t i = 0; right && i < parts.size(); ++i) {
+      const auto number = detail::parse_hex(parts[i]);
+      right = number && parts[i].size() == digits[i];
+      if (right) numbers[i] = *number;
+    }
+    if (!right)
+      return fail(ErrorKind::usage, fmt::format("id=\"{}\" is not VENDOR:DEVICE[:CLASS]", value),
+                  "write it as lspci -n does, for example id=8086:10d3 or id=8086:10d3:020000");
+    auto& expected = spec.options.expected;
+    expected.vendor = static_cast<std::uint16_t>(numbers[0]);
+    expected.device = static_cast<std::uint16_t>(numbers[1]);
+    if (parts.size() == 3) expected.class_code = numbers[2];
+    return {};
+  }
+
+  Result<void> serial(std::string_view value) {
+    if (value.size() != 23 || !is_made_of(value, "-"))
+      return fail(ErrorKind::usage, fmt::format("serial=\"{}\" is not a serial number", value),
+                  "write it as `pciassign show` does: 00-1b-21-ff-ff-8c-9a-10");
+    spec.options.expected.serial = value;
+    return {};
+  }
+
+  Result<void> path(std::string_view value) {
+    if (!value.starts_with("pci") || !is_made_of(value, ":./"))
+      return fail(ErrorKind::usage, fmt::format("path=\"{}\" is not a path on the bus", value),
+                  "write it as `pciassign show` does: pci0000:00/1c.0/00.0");
+    spec.options.expected.path = value;
+    return {};
+  }
+
   Result<void> assign(std::string_view key, std::string_view value) {
     if (!seen.emplace(key).second)
       return fail(ErrorKind::usage, fmt::format("the key \"{}\" is given twice", key),
@@ -104,6 +162,10 @@ struct Reader {
     if (key == "seize") return flag(&AssignOptions::seize, key, value);
     if (key == "power_mgmt") return flag(&AssignOptions::power_mgmt, key, value);
     if (key == "allow") return allow(value);
+    if (key == "reset") return reset(value);
+    if (key == "id") return id(value);
+    if (key == "serial") return serial(value);
+    if (key == "path") return path(value);
     if (key == "rdm_policy") {
       if (value != "strict" && value != "relaxed")
         return fail(ErrorKind::usage, fmt::format("rdm_policy=\"{}\" is not known", value),
@@ -173,6 +235,9 @@ Result<DeviceSpec> DeviceSpec::parse(std::string_view text, const AssignOptions&
   if (!reader.have_bdf && reader.spec.name.empty())
     return fail(ErrorKind::usage, fmt::format("\"{}\" names no device", text),
                 "give an address (bdf=03:00.0) or a name (name=...)");
+  if (reader.spec.all_functions && reader.spec.options.expected != Identity{})
+    return fail(ErrorKind::usage, fmt::format("\"{}\" pins many functions to one identity", text),
+                "id, serial and path are for one function");
   return reader.spec;
 }
 
@@ -190,6 +255,16 @@ std::string DeviceSpec::str() const {
   if (options.seize) text += ",seize=1";
   if (options.power_mgmt) text += ",power_mgmt=1";
   if (options.rdm_policy == RdmPolicy::relaxed) text += ",rdm_policy=relaxed";
+  for (const auto& [word, policy] : kResets)
+    if (policy == options.reset && policy != ResetPolicy::required)
+      text += fmt::format(",reset={}", word);
+  const auto& expected = options.expected;
+  if (expected.vendor && expected.device)
+    text += fmt::format(",id={:04x}:{:04x}", *expected.vendor, *expected.device);
+  if (expected.vendor && expected.device && expected.class_code)
+    text += fmt::format(":{:06x}", *expected.class_code);
+  if (!expected.serial.empty()) text += ",serial=" + expected.serial;
+  if (!expected.path.empty()) text += ",path=" + expected.path;
   if (!options.allow.empty()) text += fmt::format(",allow={}", fmt::join(options.allow, "+"));
   return text;
 }

@@ -92,6 +92,15 @@ class SysfsPciBus final : public PciBus {
     return now->reset_methods.empty() ? std::string("pciback") : now->reset_methods.front();
   }
 
+  Result<void> reset_below(const Sbdf& bridge) override {
+    const auto file = dir(bridge) / "reset_subordinate";
+    if (!detail::exists(file))
+      return fail(ErrorKind::failed,
+                  fmt::format("this kernel cannot reset the bus below {}", bridge.str()),
+                  "Linux 6.13 and newer can", "E-NO-RESET");
+    return detail::write_text(file, "1");
+  }
+
   Result<void> bind_pciback(const Sbdf& sbdf) override {
     const auto driver = detail::link_name(dir(sbdf) / "driver");
     if (driver == "pciback") return {};
@@ -154,7 +163,8 @@ class SysfsPciBus final : public PciBus {
     auto device = detail::read_device(dir(sbdf), sbdf);
     if (!device) return std::nullopt;
     device->name = names_.device(device->vendor, device->device);
-    device->in_use = detail::uses_of(sys_, dir(sbdf), use);
+    if (const auto at = use.find(sbdf); at != use.end())
+      device->in_use.assign(at->second.begin(), at->second.end());
     return device;
   }
 
@@ -172,6 +182,16 @@ class SysfsPciBus final : public PciBus {
 };
 
 }  // namespace
+
+std::string Device::location() const {
+  auto text = parent_bus;
+  const auto add = [&](const Sbdf& at) {
+    text += fmt::format("/{:02x}.{:x}", at.device, at.function);
+  };
+  for (const auto& bridge : path) add(bridge);
+  add(sbdf);
+  return text;
+}
 
 std::unique_ptr<PciBus> make_sysfs_pci_bus(std::string root) {
   return std::make_unique<SysfsPciBus>(std::move(root));

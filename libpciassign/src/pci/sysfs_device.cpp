@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "pci/sysfs_device.hpp"
 
+#include <unistd.h>
+
 #include <cstdio>
-#include <sstream>
 
 #include "pci/config_space.hpp"
 #include "pci/files.hpp"
@@ -15,6 +16,7 @@ namespace {
 constexpr std::uint64_t kIo = 0x100, kMemory = 0x200, kPrefetch = 0x2000, kMem64 = 0x100000,
                         kUnset = 0x20000000;
 constexpr int kRegions = 7;
+constexpr std::uint16_t kNoVendor = 0xffff;
 
 std::optional<Sbdf> address_of(const std::string& name) {
   auto bdf = parse_bdf(name);
@@ -22,38 +24,23 @@ std::optional<Sbdf> address_of(const std::string& name) {
   return bdf->sbdf;
 }
 
-/// /sys/devices/pci0000:00/0000:00:1c.0/0000:02:00.0 -> bridges and the root bus's name.
-void read_path(const fs::path& directory, Device& device) {
-  std::error_code error;
-  const auto real = fs::canonical(directory, error);
-  if (error) return;
-  for (const auto& part : real.parent_path()) {
-    const auto name = part.string();
-    if (name.starts_with("pci") && name.size() > 3 && name.find(':') != std::string::npos) {
-      device.parent_bus = name;
-      device.path.clear();
-    } else if (!device.parent_bus.empty()) {
-      if (auto bridge = address_of(name)) device.path.push_back(*bridge);
-    }
-  }
-}
-
 }  // namespace
 
 std::vector<Region> parse_resource(std::string_view text) {
   std::vector<Region> regions;
-  std::istringstream lines{std::string(text)};
-  int index = 0;
-  for (std::string line; index < kRegions && std::getline(lines, line); ++index) {
-    unsigned long long start = 0, end = 0, flags = 0;
-    if (std::sscanf(line.c_str(), "%llx %llx %llx", &start, &end, &flags) != 3) continue;
+  for (int index = 0; index < kRegions && !text.empty(); ++index) {
+    const auto end = text.find('\n');
+    const std::string line(text.substr(0, end));
+    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+    unsigned long long start = 0, last = 0, flags = 0;
+    if (std::sscanf(line.c_str(), "%llx %llx %llx", &start, &last, &flags) != 3) continue;
     // An address of 0 or the "unset" flag: the kernel gave this BAR no address.
-    if (start == 0 || end < start || (flags & kUnset) != 0 || (flags & (kIo | kMemory)) == 0)
+    if (start == 0 || last < start || (flags & kUnset) != 0 || (flags & (kIo | kMemory)) == 0)
       continue;
     Region region;
     region.index = index;
     region.start = start;
-    region.size = end - start + 1;
+    region.size = last - start + 1;
     region.io = (flags & kIo) != 0;
     region.prefetchable = (flags & kPrefetch) != 0;
     region.is_64bit = (flags & kMem64) != 0;
@@ -62,24 +49,46 @@ std::vector<Region> parse_resource(std::string_view text) {
   return regions;
 }
 
-std::optional<Device> read_device(const fs::path& directory, const Sbdf& sbdf) {
-  const auto vendor = read_number(directory / "vendor");
-  const auto device_id = read_number(directory / "device");
-  if (!vendor || !device_id) return std::nullopt;
-  const auto number = [&](const char* file) { return read_number(directory / file).value_or(0); };
+Place place_of(const fs::path& real) {
+  Place place;
+  for (const auto& part : real) {
+    const auto& name = part.native();
+    if (name.starts_with("pci") && name.find(':') != std::string::npos) {
+      place.root = name;
+      place.above_root = place.functions.size();
+    } else if (!place.root.empty()) {
+      if (auto sbdf = address_of(name)) place.functions.push_back(*sbdf);
+    }
+  }
+  return place;
+}
+
+std::optional<Device> read_device(const fs::path& path, const Sbdf& sbdf) {
+  const Directory directory(path);
+  const int fd = directory.open("config");
+  if (fd < 0) return std::nullopt;
+  ConfigBytes bytes(fd);
+  const auto config = read_config_facts(bytes);
+  ::close(fd);
   Device device;
   device.sbdf = sbdf;
-  device.vendor = static_cast<std::uint16_t>(*vendor);
-  device.device = static_cast<std::uint16_t>(*device_id);
-  device.subsystem_vendor = static_cast<std::uint16_t>(number("subsystem_vendor"));
-  device.subsystem_device = static_cast<std::uint16_t>(number("subsystem_device"));
-  device.class_code = static_cast<std::uint32_t>(number("class"));
-  device.revision = static_cast<std::uint8_t>(number("revision"));
-  device.irq = static_cast<int>(number("irq"));
-  device.regions = parse_resource(read_text(directory / "resource").value_or(""));
-  device.driver = link_name(directory / "driver");
+  device.vendor = config.vendor;
+  device.device = config.device;
+  if (config.vendor == kNoVendor) {
+    // A virtual function does not say what it is, and a dead device does not say anything: the
+    // kernel knows. A machine has thousands of the others, for which this saves two files.
+    device.vendor = static_cast<std::uint16_t>(directory.number("vendor").value_or(kNoVendor));
+    device.device = static_cast<std::uint16_t>(directory.number("device").value_or(kNoVendor));
+  }
+  // The kernel's own, which corrects some devices' registers.
+  device.class_code = static_cast<std::uint32_t>(directory.number("class").value_or(0));
+  device.irq = static_cast<int>(directory.number("irq").value_or(0));
+  device.regions = parse_resource(directory.text("resource").value_or(""));
+  device.driver = directory.link("driver");
 
-  const auto config = read_config_facts(read_text(directory / "config", 4096).value_or(""));
+  device.revision = config.revision;
+  device.subsystem_vendor = config.subsystem_vendor;
+  device.subsystem_device = config.subsystem_device;
   device.header_type = config.header_type;
   device.multifunction = config.multifunction;
   device.interrupt_pin = config.interrupt_pin;
@@ -88,14 +97,20 @@ std::optional<Device> read_device(const fs::path& directory, const Sbdf& sbdf) {
   device.interrupt_is_msi = config.interrupt_is_msi;
   device.pcie_type = config.pcie_type;
   device.acs = config.acs;
+  device.serial = config.serial;
 
-  const bool reset_file = detail::exists(directory / "reset");
-  if (const auto methods = read_text(directory / "reset_method", 4096))
+  if (const auto methods = directory.text("reset_method"))
     device.reset_methods = words_of(*methods);
   else
-    device.reset_methods = reset_methods_from(config, reset_file);
-  device.physfn = address_of(link_name(directory / "physfn"));
-  read_path(directory, device);
+    device.reset_methods = reset_methods_from(config, directory.has("reset"));
+  if (device.is_bridge()) device.resets_below = directory.has("reset_subordinate");
+  device.physfn = address_of(directory.link("physfn"));
+  std::error_code error;
+  auto place = place_of(fs::read_symlink(path, error));
+  device.parent_bus = std::move(place.root);
+  device.path.assign(place.functions.begin() + static_cast<std::ptrdiff_t>(place.above_root),
+                     place.functions.end());
+  if (!device.path.empty() && device.path.back() == sbdf) device.path.pop_back();
   return device;
 }
 

@@ -82,6 +82,8 @@ json::object to_json(const Device& d) {
           {"msix", d.msix},
           {"reset_methods", strings(d.reset_methods)},
           {"regions", std::move(regions)},
+          {"serial", d.serial},
+          {"location", d.location()},
           {"path", addresses(d.path)},
           {"parent_bus", d.parent_bus},
           {"physfn", or_null(d.physfn)},
@@ -133,6 +135,7 @@ Result<DeviceView> from_json<DeviceView>(const json::value& value) {
       .optional("msix", d.msix)
       .optional("reset_methods", d.reset_methods)
       .optional("regions", d.regions)
+      .optional("serial", d.serial)
       .optional("path", d.path)
       .optional("parent_bus", d.parent_bus)
       .optional("physfn", d.physfn)

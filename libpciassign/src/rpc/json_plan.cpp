@@ -57,11 +57,13 @@ PlanView view_of(const Plan& plan) {
 }
 
 json::object to_json(const Error& error) {
-  return {{"kind", text(to_string(error.kind))},
-          {"code", error.code},
-          {"message", error.message},
-          {"hint", error.hint},
-          {"errno", error.sys_errno}};
+  json::object object{{"kind", text(to_string(error.kind))},
+                      {"code", error.code},
+                      {"message", error.message},
+                      {"hint", error.hint},
+                      {"errno", error.sys_errno}};
+  if (!error.also.empty()) object["also"] = to_json_array(error.also);
+  return object;
 }
 
 template <>
@@ -72,7 +74,8 @@ Result<Error> from_json<Error>(const json::value& value) {
       .required("message", error.message)
       .optional("code", error.code)
       .optional("hint", error.hint)
-      .optional("errno", error.sys_errno);
+      .optional("errno", error.sys_errno)
+      .optional("also", error.also);
   return finish(fields, std::move(error));
 }
 

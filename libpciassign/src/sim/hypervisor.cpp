@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace pciassign::sim {
 namespace {
 
@@ -72,7 +74,7 @@ Result<void> Hypervisor::unpause(DomId domid) {
 
 Result<void> Hypervisor::assignable(DomId domid, const Sbdf& sbdf) {
   if (!host_info.iommu) return refuse("assign", EOPNOTSUPP);
-  if (domid != kDomIo) {
+  if (domid != kDomIo && domid != kDomInvalid) {
     const auto* domain = find(domid);
     if (domain == nullptr) return refuse("assign", ESRCH);
     if (!domain->passthrough) return refuse("assign", EOPNOTSUPP);
@@ -84,11 +86,28 @@ Result<void> Hypervisor::assignable(DomId domid, const Sbdf& sbdf) {
   return {};
 }
 
-Result<void> Hypervisor::assign(DomId domid, const Sbdf& sbdf, RdmPolicy) {
+bool Hypervisor::reserved_is_shared(const Sbdf& sbdf) const {
+  const auto& own = devices.at(sbdf).reserved;
+  for (const auto& [other, device] : devices)
+    for (const auto& region : device.reserved)
+      if (other != sbdf && std::find(own.begin(), own.end(), region) != own.end()) return true;
+  return false;
+}
+
+Result<std::vector<ReservedMemory>> Hypervisor::reserved_memory(const Sbdf& sbdf) {
+  return faults_.call<Result<std::vector<ReservedMemory>>>("xen.reserved_memory", [&] {
+    const auto at = devices.find(sbdf);
+    return at == devices.end() ? std::vector<ReservedMemory>{} : at->second.reserved;
+  });
+}
+
+Result<void> Hypervisor::assign(DomId domid, const Sbdf& sbdf, RdmPolicy rdm) {
   return faults_.call<Result<void>>("xen.assign", [&]() -> Result<void> {
     if (auto ok = assignable(domid, sbdf); !ok) return ok;
     auto& device = devices[sbdf];
     if (device.msix_maskall && domid != kDomIo) return refuse("assign: MSI-X MASKALL", EBUSY);
+    if (rdm == RdmPolicy::strict && reserved_is_shared(sbdf))
+      return refuse("assign: RMRR shared", EPERM);
     device.owner = domid;
     return {};
   });

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "pciassign/sim/pci_bus.hpp"
 
+#include <algorithm>
+
 namespace pciassign::sim {
 namespace {
 
@@ -52,6 +54,25 @@ Result<std::string> PciBus::reset(const Sbdf& sbdf) {
     device.facts.interrupt_is_msi = false;
     if (on_reset) on_reset(sbdf);
     return device.facts.reset_methods.front();
+  });
+}
+
+Result<void> PciBus::reset_below(const Sbdf& bridge) {
+  return faults_.call<Result<void>>("pci.reset_below", [&]() -> Result<void> {
+    const auto at = all.find(bridge);
+    if (at == all.end()) return absent(bridge);
+    if (!at->second.facts.resets_below) return fail(ErrorKind::failed, "no reset_subordinate");
+    if (at->second.reset_fails) return fail_errno("sim: reset_subordinate", ENOTTY);
+    for (auto& [sbdf, device] : all) {
+      if (std::find(device.facts.path.begin(), device.facts.path.end(), bridge) ==
+          device.facts.path.end())
+        continue;
+      ++device.resets;
+      if (!device.bus_master_sticks) device.command &= static_cast<std::uint16_t>(~kBusMaster);
+      device.facts.interrupt_is_msi = false;
+      if (on_reset) on_reset(sbdf);
+    }
+    return {};
   });
 }
 

@@ -20,6 +20,8 @@ namespace {
 constexpr std::uint32_t kEmulatesLapic = 1U << 0;  // XEN_X86_EMU_LAPIC (arch-x86/xen.h)
 constexpr std::uint32_t kEmulatesPit = 1U << 8;    // XEN_X86_EMU_PIT: an HVM has it, a PVH has not
 
+constexpr std::uint32_t kMostReserved = 4096;  // regions; a sane table has a handful
+
 DomainInfo convert(const xc_domaininfo_t& raw) {
   DomainInfo info;
   info.domid = raw.domain;
@@ -135,6 +137,29 @@ class XenctrlHypervisor final : public Hypervisor {
       group.push_back(member);
     }
     return group;
+  }
+
+  Result<std::vector<ReservedMemory>> reserved_memory(const Sbdf& sbdf) override {
+    // ENOBUFS with the number that there are (the header says ERANGE); nothing for most devices.
+    std::vector<xen_reserved_device_memory> raw(8);
+    for (int tries = 0; tries < 3; ++tries) {
+      auto count = static_cast<std::uint32_t>(raw.size());
+      const auto devfn = static_cast<std::uint8_t>(sbdf.device << 3 | sbdf.function);
+      if (xc_reserved_device_memory_map(xch_, 0, sbdf.segment, sbdf.bus, devfn, raw.data(),
+                                        &count) == 0) {
+        std::vector<ReservedMemory> found;
+        for (std::uint32_t i = 0; i < count && i < raw.size(); ++i)
+          found.push_back({raw[i].start_pfn, raw[i].nr_pages});
+        return found;
+      }
+      // Without an IOMMU there is nothing that could be reserved.
+      if (errno == ENODEV || errno == EOPNOTSUPP || errno == ENOSYS)
+        return std::vector<ReservedMemory>{};
+      if (errno != ENOBUFS || count > kMostReserved)
+        return failed(fmt::format("asking Xen for memory reserved for {}", sbdf.str()));
+      raw.resize(count);
+    }
+    return fail(ErrorKind::failed, "Xen's list of reserved memory keeps growing");
   }
 
   Result<void> iomem_permission(DomId domid, std::uint64_t first, std::uint64_t frames,

@@ -49,7 +49,20 @@ TEST(ConfigSpace, FindsAcsAmongTheExtendedCapabilities) {
   auto space = config_82574();
   space.resize(4096, '\0');
   space.replace(0x100, 4, bytes("01 00 01 14", 4));  // AER, next 140
-  space.replace(0x140, 4, bytes("0d 00 01 00", 4));  // ACS
+  space.replace(0x140, 4, bytes("0d 00 01 18", 4));  // ACS, next 180
+  space.replace(0x144, 4, bytes("5f 00 1d 00", 4));  // all of it on that isolates
+  space.replace(0x180, 12, bytes("03 00 01 00 10 9a 8c ff ff 21 1b 00", 12));
+  EXPECT_TRUE(read_config_facts(space).acs);
+  EXPECT_EQ(read_config_facts(space).serial, "00-1b-21-ff-ff-8c-9a-10");
+}
+
+TEST(ConfigSpace, AcsCountsWhenItIsSwitchedOn) {
+  auto space = config_82574();
+  space.resize(4096, '\0');
+  space.replace(0x100, 4, bytes("0d 00 01 00", 4));
+  space.replace(0x104, 4, bytes("1d 00 19 00", 4));  // no request redirect
+  EXPECT_FALSE(read_config_facts(space).acs);
+  space.replace(0x104, 4, bytes("19 00 19 00", 4));  // which it cannot switch: it is wired on
   EXPECT_TRUE(read_config_facts(space).acs);
 }
 

@@ -20,6 +20,12 @@ TEST(Spec, ReadsEveryForm) {
             "0000:03:00.0,msitranslate=1,rdm_policy=relaxed"},
         Row{"name=nic0,seize=0", "name=nic0"},
         Row{"03:00.0,allow=no-reset+no-iommu", "0000:03:00.0,allow=no-reset+no-iommu"},
+        Row{"03:00.0,reset=bus", "0000:03:00.0,reset=bus"},
+        Row{"03:00.0,reset=required", "0000:03:00.0"},
+        Row{"03:00.0,id=8086:10d3:020000,path=pci0000:00/1c.0/00.0",
+            "0000:03:00.0,id=8086:10d3:020000,path=pci0000:00/1c.0/00.0"},
+        Row{"03:00.0,serial=00-1b-21-ff-ff-8c-9a-10",
+            "0000:03:00.0,serial=00-1b-21-ff-ff-8c-9a-10"},
         Row{"03,1a,1", "0000:03:1a.1"}, Row{"0x3,0x0,0x0", "0000:03:00.0"},
         Row{"(device (pci (dev (domain 0x0) (bus 0x3) (slot 0x1a) (func 0x1))))", "0000:03:1a.1"},
         Row{"(device (pci (dev (bus 3) (slot 0) (func 0))))", "0000:03:00.0"}}) {
@@ -48,6 +54,13 @@ TEST(Spec, WhatIsWrongIsAUsageErrorThatSaysWhy) {
         Row{"03:00.0,rdm_policy=loose", "rdm_policy=\"loose\""},
         Row{"03:00.0,seize", "key=value"},
         Row{"03:00.0,allow=No Reset", "is not a word"},
+        Row{"03:00.0,reset=hard", "reset=\"hard\""},
+        Row{"03:00.0,id=8086", "VENDOR:DEVICE"},
+        Row{"03:00.0,id=8086:10dx", "VENDOR:DEVICE"},
+        Row{"03:00.0,id=8086:10d3:2", "VENDOR:DEVICE"},
+        Row{"03:00.0,serial=1", "not a serial number"},
+        Row{"03:00.0,path=/sys/x", "not a path"},
+        Row{"03:00.*,id=8086:10d3", "pins many functions"},
         Row{"03,20,0", "up to ffff, ff, 1f"},
         Row{"(device (pci))", "not the form"},
         Row{"(device (pci (dev (bus 3) (slot 0))))", "\"func\" is missing"},
@@ -85,6 +98,16 @@ TEST(Spec, PrintingAndReadingAreInverse) {
     spec.options.seize = *rc::gen::arbitrary<bool>();
     spec.options.power_mgmt = *rc::gen::arbitrary<bool>();
     spec.options.rdm_policy = *rc::gen::arbitrary<bool>() ? RdmPolicy::strict : RdmPolicy::relaxed;
+    spec.options.reset = *rc::gen::element(ResetPolicy::required, ResetPolicy::bus,
+                                           ResetPolicy::best_effort, ResetPolicy::none);
+    if (!spec.all_functions && *rc::gen::arbitrary<bool>()) {
+      auto& expected = spec.options.expected;
+      expected.vendor = *rc::gen::arbitrary<std::uint16_t>();
+      expected.device = *rc::gen::arbitrary<std::uint16_t>();
+      if (*rc::gen::arbitrary<bool>()) expected.class_code = *rc::gen::inRange(0U, 0x1000000U);
+      if (*rc::gen::arbitrary<bool>()) expected.serial = "00-1b-21-ff-ff-8c-9a-10";
+      if (*rc::gen::arbitrary<bool>()) expected.path = "pci0000:00/1c.0/00.0";
+    }
     if (*rc::gen::arbitrary<bool>()) spec.options.allow = {"no-reset", "no-iommu"};
     auto again = DeviceSpec::parse(spec.str());
     RC_ASSERT(again.has_value());

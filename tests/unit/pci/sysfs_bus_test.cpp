@@ -50,9 +50,12 @@ TEST_F(SysfsBus, ReadsADevice) {
 }
 
 TEST_F(SysfsBus, ADeviceThatNobodyKnowsHasNoName) {
-  const auto odd = tree.device("pci0000:00/0000:00:07.0", "0xfff0", "0xfff1", config_82574());
+  auto config = config_82574();
+  config.replace(0, 4, bytes("f0 ff f1 ff", 4));
+  const auto odd = tree.device("pci0000:00/0000:00:07.0", "0xfff0", "0xfff1", config);
   EXPECT_EQ(bus->device({0, 0, 7, 0})->name, "");
-  tree.file(odd / "vendor", "0x8086\n");
+  config.replace(0, 2, bytes("86 80", 2));
+  tree.file(odd / "config", config);
   EXPECT_EQ(bus->device({0, 0, 7, 0})->name, "Intel Corporation");
 }
 
@@ -103,6 +106,13 @@ TEST_F(SysfsBus, WithoutABusItIsUnavailable) {
   auto list = make_sysfs_pci_bus(empty.sys().string())->devices();
   ASSERT_FALSE(list);
   EXPECT_EQ(list.error().kind, ErrorKind::unavailable);
+}
+
+TEST_F(SysfsBus, TheKernelKnowsWhatAVirtualFunctionIs) {
+  auto config = config_82574();
+  config.replace(0, 4, bytes("ff ff ff ff", 4));
+  tree.device("pci0000:00/0000:00:07.0", "0x8086", "0x10ca", config);
+  EXPECT_EQ(bus->device({0, 0, 7, 0})->device, 0x10ca);
 }
 
 TEST_F(SysfsBus, KnowsTheVirtualFunctionsParent) {

@@ -26,6 +26,7 @@ struct Domain {
 
 struct PhysicalDevice {
   DomId owner = kDom0;
+  std::vector<ReservedMemory> reserved;
   bool msix_maskall = false;  ///< Left over from a driver: assign says EBUSY until a reset.
 };
 
@@ -51,6 +52,7 @@ class Hypervisor final : public pciassign::Hypervisor {
   Result<void> deassign(DomId domid, const Sbdf& sbdf) override;
   Result<void> test_assign(DomId domid, const Sbdf& sbdf) override;
   Result<std::vector<Sbdf>> device_group(DomId domid, const Sbdf& sbdf) override;
+  Result<std::vector<ReservedMemory>> reserved_memory(const Sbdf& sbdf) override;
   Result<void> iomem_permission(DomId domid, std::uint64_t first, std::uint64_t frames,
                                 bool allow) override;
   Result<void> ioport_permission(DomId domid, std::uint32_t first, std::uint32_t count,
@@ -62,6 +64,7 @@ class Hypervisor final : public pciassign::Hypervisor {
  private:
   Domain* find(DomId domid);
   Result<void> assignable(DomId domid, const Sbdf& sbdf);
+  [[nodiscard]] bool reserved_is_shared(const Sbdf& sbdf) const;
   Faults& faults_;
 };
 

@@ -36,6 +36,7 @@ class PciBus final : public pciassign::PciBus {
   Result<Device> device(const Sbdf& sbdf) override;
   Result<std::uint32_t> read_config(const Sbdf& sbdf, unsigned offset, unsigned size) override;
   Result<std::string> reset(const Sbdf& sbdf) override;
+  Result<void> reset_below(const Sbdf& bridge) override;
   Result<void> bind_pciback(const Sbdf& sbdf) override;
   Result<void> unbind_pciback(const Sbdf& sbdf, const std::string& driver) override;
   Result<void> set_permissive(const Sbdf& sbdf) override;
