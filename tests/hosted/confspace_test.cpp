@@ -290,6 +290,9 @@ TEST_F(Confspace, ADeeperStateIsLeftForD0Only) {
   EXPECT_EQ(d1.write(Device::kPm + 4, 1, 2).nr, 0u);
   EXPECT_EQ(d1.read(Device::kPm + 4, 2) & 3, 3u);
   EXPECT_EQ(Device::find(d1.write(Device::kPm + 4, 2, 0), CS_EFF_POWER)->value, 0u);
+  EXPECT_EQ(Device::find(d1.write(Device::kPm + 4, 2, 2), CS_EFF_POWER)->value, 2u);
+  EXPECT_EQ(d1.write(Device::kPm + 4, 2, 1).nr, 0u);
+  EXPECT_EQ(Device::find(d1.write(Device::kPm + 4, 2, 3), CS_EFF_POWER)->value, 3u);
 }
 
 TEST_F(Confspace, MsisExtendedDataIsItsOwn) {
