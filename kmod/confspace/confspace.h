@@ -80,6 +80,7 @@ struct cs_space {
 	bool interrupt_control;
 	u8 pm, vpd, msi, msix, pcie, af;	/* offsets, 0: absent */
 	bool flr;			/* function-level reset is offered */
+	u8 decode;			/* PCI_COMMAND bits 0-1 for which there is a BAR */
 	u8 sizing[CS_NBARS];		/* bit n: byte n shows the size mask */
 	u32 bar_mask[CS_NBARS];		/* writable address bits */
 	struct cs_byte b[CS_SIZE_EXT];

@@ -96,6 +96,7 @@ static void init_bars(struct cs_space *cs, const struct cs_info *info)
 		cs_put_shadow(cs, off, 4, 0);
 		if (!bar->size || (bar->size & (bar->size - 1)))
 			continue;
+		cs->decode |= bar->io ? R_COMMAND_IO : R_COMMAND_MEM;
 		if (i == CS_ROM) {
 			cs->bar_mask[i] = ~(u32)(bar->size - 1) & ~0x7ffu;
 		} else if (bar->io) {

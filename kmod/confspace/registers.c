@@ -41,9 +41,9 @@ static void command_effects(const struct cs_space *cs, u32 old, struct cs_effect
 {
 	u32 now = shadow16(cs, R_COMMAND), diff = old ^ now;
 
-	if (diff & now & (R_COMMAND_IO | R_COMMAND_MEM))
-		cs_add_effect(out, CS_EFF_DECODE_ON, R_COMMAND, 2,
-			      now & (R_COMMAND_IO | R_COMMAND_MEM));
+	/* A BAR that the host has not placed would decode wherever it points. */
+	if (diff & now & cs->decode)
+		cs_add_effect(out, CS_EFF_DECODE_ON, R_COMMAND, 2, now & cs->decode);
 	if (diff & R_COMMAND_MWI)
 		cs_add_effect(out, CS_EFF_MWI, R_COMMAND, 2, !!(now & R_COMMAND_MWI));
 	if (diff & R_COMMAND_INTX_OFF && cs->interrupt_control)

@@ -50,6 +50,16 @@ TEST_F(Confspace, CommandStartsClearAndDecodeIsOnlyEverEnabled) {
   EXPECT_EQ(dev.get(4, 2), 3u) << "the hardware still decodes";
 }
 
+TEST_F(Confspace, OnlyBarsThatTheHostPlacedDecode) {
+  Device no_io;
+  no_io.info.bar[1] = {};
+  ASSERT_EQ(no_io.init(), 0);
+  EXPECT_EQ(Device::find(no_io.write(4, 2, 3), CS_EFF_DECODE_ON)->value, 2u);
+  no_io.write(4, 2, 2);
+  EXPECT_EQ(no_io.write(4, 2, 3).nr, 0u);
+  EXPECT_EQ(no_io.read(4, 2), 3u) << "the guest sees what it wrote";
+}
+
 TEST_F(Confspace, BusMasterGoesThroughAnEffectAtAnySize) {
   for (int size : {1, 2, 4}) {
     auto on = dev.write(4, size, 0x4);

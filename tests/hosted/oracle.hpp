@@ -85,7 +85,7 @@ class Oracle {
       return reg >= off && reg < off + size && (value >> 8 * (reg - off) & bit);
     };
     const auto now = read(4, 2), changed = command ^ now;
-    if (changed & now & 3) cause(CS_EFF_DECODE_ON, now & 3);
+    if (changed & now & placed_) cause(CS_EFF_DECODE_ON, now & placed_);
     if (changed & 0x10) cause(CS_EFF_MWI, now >> 4 & 1);
     if (changed & 0x400 && interrupt_control) cause(CS_EFF_INTX, now >> 10 & 1);
     if (changed & 4) cause(CS_EFF_BUS_MASTER, now >> 2 & 1);
@@ -153,6 +153,7 @@ class Oracle {
   std::vector<Bit> bits_;
   std::array<Bar, 7> bars_{};
   bool rom_enabled_ = false;
+  unsigned placed_ = 0;  // I/O and memory, as in the command register: there is a BAR for it
   int pm_ = 0, vpd_ = 0, pcie_ = 0, af_ = 0;
   bool flr_ = false, af_flr_ = false;
 
@@ -242,6 +243,7 @@ class Oracle {
     for (int i = 0; i < 7; i++) {
       const cs_bar& bar = info.bar[i];
       if (!bar.size) continue;
+      placed_ |= bar.io ? 1 : 2;
       const std::uint64_t writable = ~(bar.size - 1);
       if (i == 6) {
         bars_[i].writable = static_cast<std::uint32_t>(writable) & 0xfffff800;
