@@ -9,6 +9,7 @@
 #   disk       base and modules as dom0's disk, dom0.ext4
 #   tools      guest-agent, guest-exec
 #   initramfs  dom0.cpio (finds the disk) and guest.cpio (the whole guest), without our modules
+#   hostile    a guest module that attacks pciback (tests/testbed/hostile), as guest.cpio
 #   nvme       the NVMe device's content
 #   product    what `make install` puts on a system, and the module index that goes with it
 # The last is the only one that changes while pciassign is worked on: it takes a second.
@@ -229,6 +230,17 @@ build_initramfs() {
 	rm -rf root
 }
 
+# In the guests only, and loaded by hand: nothing of it is ever installed.
+build_hostile() {
+	local to=root/usr/lib/pciassign-testbed
+	mkdir -p source "$to"
+	cp "$top"/tests/testbed/hostile/* "$top/kmod/wire/pciif.h" source/
+	env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS make -C "${KDIR:-/lib/modules/$kver/build}" M="$PWD/source" W=1 CONFIG_DEBUG_INFO_BTF_MODULES= modules
+	objcopy --strip-debug source/hostile.ko "$to/hostile.ko"
+	(cd root && pack_cpio) >guest.cpio
+	rm -rf source root
+}
+
 # The whole disk tells where it was read: each 16 bytes are their own number.
 build_nvme() {
 	seq -f %015.0f 0 $((64 * 65536 - 1)) >disk
@@ -295,6 +307,7 @@ build_images() {
 	layer tools build_tools "$parts"/guest-{agent,exec}.c "$parts/channel.h"
 	layer initramfs build_initramfs "$images/base/key" "$images/kernel/key" "$images/tools/key" \
 		"$parts"/guest-{init,modules} "$(declare -f busybox_root take take_libraries take_modules)"
+	layer hostile build_hostile "$headers" "$top"/tests/testbed/hostile/* "$top/kmod/wire/pciif.h" "$(declare -f pack_cpio)"
 	layer nvme build_nvme
 	layer product build_product "$images/initramfs/key" "$(product_id)" "$(declare -f index_modules)"
 }
