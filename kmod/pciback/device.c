@@ -98,9 +98,43 @@ bool pb_dev_in_use(struct pb_dev *dev)
 	return owned_by(dev, NULL);
 }
 
+static DECLARE_WAIT_QUEUE_HEAD(awake);
+
+void pb_dev_set_asleep(struct pb_dev *dev, bool asleep)
+{
+	mutex_lock(&dev->lock);
+	WRITE_ONCE(dev->asleep, asleep);
+	mutex_unlock(&dev->lock);
+	if (!asleep)
+		wake_up_all(&awake);
+}
+
+void pb_dev_lock(struct pb_dev *dev)
+{
+	for (;;) {
+		mutex_lock(&dev->lock);
+		if (!dev->asleep)
+			return;
+		mutex_unlock(&dev->lock);
+		wait_event(awake, !READ_ONCE(dev->asleep));
+	}
+}
+
+/* Not asleep with device_lock held: the core takes it to resume. */
+void pb_dev_lock_device(struct pb_dev *dev)
+{
+	for (;;) {
+		device_lock(&dev->pdev->dev);
+		if (!dev->asleep)
+			return;
+		device_unlock(&dev->pdev->dev);
+		wait_event(awake, !READ_ONCE(dev->asleep));
+	}
+}
+
 bool pb_dev_lock_owned(struct pb_dev *dev, struct pb_attach *a)
 {
-	device_lock(&dev->pdev->dev);
+	pb_dev_lock_device(dev);
 	if (!owned_by(dev, a)) {
 		device_unlock(&dev->pdev->dev);
 		return false;
@@ -230,7 +264,7 @@ void pb_dev_let_go(struct pb_dev *dev, struct pb_attach *a)
 
 void pb_dev_release(struct pb_dev *dev, struct pb_attach *a)
 {
-	device_lock(&dev->pdev->dev);
+	pb_dev_lock_device(dev);
 	pb_dev_let_go(dev, a);
 	device_unlock(&dev->pdev->dev);
 }

@@ -190,6 +190,7 @@ static void pb_remove(struct pci_dev *pdev)
 		pb_attach_get(a);
 	mutex_unlock(&pb_lock);
 
+	pb_dev_set_asleep(dev, false);
 	if (a) {
 		dev_crit(&pdev->dev, "%s while domain %d uses it: the domain keeps its rights to the device's memory and ports until it is detached or destroyed\n",
 			 here ? "unbound" : "pulled out", a->domid);
@@ -216,11 +217,17 @@ static void pb_remove(struct pci_dev *pdev)
 }
 
 /*
- * Suspend of dom0. pb_wq is frozen: no op, claim or release runs until it is over,
- * guests wait for their answers. Xen stops the guests only after this, and they keep
- * their mappings: the function stays in D0 with its decode on (saved here, the core
+ * Suspend of dom0: from here on no op, reset or release touches the device; a guest's
+ * request waits for its answer. Xen stops the guests only after this, and they keep
+ * their mappings: the function stays in D0 with its decode on (saved by us, the core
  * leaves it alone), and loses power only with the machine.
  */
+static int pb_suspend(struct device *d)
+{
+	pb_dev_set_asleep(pci_get_drvdata(to_pci_dev(d)), true);
+	return 0;
+}
+
 static int pb_suspend_noirq(struct device *d)
 {
 	return pci_save_state(to_pci_dev(d));
@@ -238,21 +245,21 @@ static int pb_resume(struct device *d)
 	const char *wrong;
 
 	mutex_lock(&dev->lock);
-	if (!pb_dev_in_use(dev)) {
-		if (!pci_load_saved_state(pdev, dev->saved))
-			pci_restore_state(pdev);
-		pci_clear_master(pdev);
-	}
+	if (pb_dev_in_use(dev))
+		pb_follow_view(dev);
+	else if (!pci_load_saved_state(pdev, dev->saved))
+		pci_restore_state(pdev);
 	wrong = pb_verify(dev);
 	if (wrong)
 		pb_set_failed(dev, wrong, -EIO);
 	mutex_unlock(&dev->lock);
+	pb_dev_set_asleep(dev, false);
 	return 0;
 }
 
 static const struct dev_pm_ops pb_pm_ops = {
 	NOIRQ_SYSTEM_SLEEP_PM_OPS(pb_suspend_noirq, NULL)
-	SYSTEM_SLEEP_PM_OPS(NULL, pb_resume)
+	SYSTEM_SLEEP_PM_OPS(pb_suspend, pb_resume)
 };
 
 static struct pci_driver pb_driver = {

@@ -17,7 +17,7 @@
  * Asking Xen is a hypercall. The kernel gives a line up when 99900 of 100000 interrupts
  * are not claimed, so an answer that is this old does no harm, whichever it was.
  */
-#define RECHECK_EVERY 1000
+#define RECHECK_EVERY 100
 
 /* The handler: takes no lock; one CPU at a time runs it. */
 static irqreturn_t shared_line(int irq, void *data)
@@ -75,7 +75,7 @@ static bool used_by_dom0(struct pb_dev *dev)
 	for_each_pci_dev(other) {
 		struct device_driver *drv = READ_ONCE(other->dev.driver);
 
-		if (other->pin && other->irq == dev->irq && drv &&
+		if (other->pin && other->irq == dev->irq && !pci_dev_msi_enabled(other) && drv &&
 		    drv != dev->pdev->dev.driver) {
 			pci_dev_put(other);
 			return true;

@@ -45,11 +45,11 @@ static int __init pciback_init(void)
 	if (err)
 		goto free_slots;
 	/*
-	 * Unbound: one slow guest's works do not queue before another's. Freezable: none
-	 * runs while dom0 suspends.
+	 * Unbound: one slow guest's works do not queue before another's. Not freezable: a
+	 * guest would keep dom0 from suspending by making a work wait for xenstored, which
+	 * is frozen before.
 	 */
-	pb_wq = alloc_workqueue(PB_NAME, WQ_UNBOUND | WQ_FREEZABLE | WQ_MEM_RECLAIM,
-				WQ_UNBOUND_MAX_ACTIVE);
+	pb_wq = alloc_workqueue(PB_NAME, WQ_UNBOUND | WQ_MEM_RECLAIM, WQ_UNBOUND_MAX_ACTIVE);
 	if (!pb_wq) {
 		err = -ENOMEM;
 		goto free_slots;

@@ -177,7 +177,7 @@ void pb_op_run(struct pb_attach *a, struct wire_op *op, struct pb_dev **flr)
 		return;
 	}
 
-	mutex_lock(&dev->lock);
+	pb_dev_lock(dev);
 	switch (op->cmd) {
 	case WIRE_CONF_READ:
 	case WIRE_CONF_WRITE:

@@ -42,6 +42,7 @@ struct pb_dev {
 	struct cs_space *cs;
 	u32 *denied;			/* dropped writes for each dword, of the last attachment */
 	struct ratelimit_state denied_log;
+	bool asleep;			/* dom0 suspends; changes under device_lock too */
 	bool flr_wanted;		/* a reset is to follow the op */
 	bool wake_wanted;		/* and it is the one that waking up means */
 	u8 dstate;			/* what the guest asked for; the hardware is in D0 */
@@ -123,6 +124,11 @@ struct pb_dev *pb_dev_claim(struct pb_attach *a, const struct vpci_addr *at);
 void pb_dev_release(struct pb_dev *dev, struct pb_attach *a);
 /* The same under device_lock. */
 void pb_dev_let_go(struct pb_dev *dev, struct pb_attach *a);
+/* dev->lock, and device_lock, when dom0 is not suspending: the hardware may be touched. */
+void pb_dev_lock(struct pb_dev *dev);
+void pb_dev_lock_device(struct pb_dev *dev);
+/* Under device_lock: whoever waits in these two waits, or goes on. */
+void pb_dev_set_asleep(struct pb_dev *dev, bool asleep);
 /* device_lock and dev->lock; false, with neither held, where the device is not a's. */
 bool pb_dev_lock_owned(struct pb_dev *dev, struct pb_attach *a);
 void pb_dev_unlock_owned(struct pb_dev *dev);

@@ -182,7 +182,7 @@ int pb_dev_reset(struct pb_dev *dev)
 {
 	int err = -ENODEV;
 
-	device_lock(&dev->pdev->dev);
+	pb_dev_lock_device(dev);
 	if (pci_get_drvdata(dev->pdev) == dev) {
 		mutex_lock(&dev->lock);
 		err = reset_and_verify(dev, __pci_reset_function_locked);
