@@ -73,6 +73,8 @@ static void op_work(struct work_struct *work)
 	mutex_lock(&a->lock);
 	if (!a->page)
 		goto out;
+	if (pb_aer_event(a))
+		spurious = false;
 	if (sync_test_bit(WIRE_FLAG_OP, (unsigned long *)&a->page->flags)) {
 		struct wire_op *shared = &a->page->op;
 		unsigned int i;
@@ -109,6 +111,7 @@ out:
 /* Under a->lock. */
 static void disconnect(struct pb_attach *a)
 {
+	pb_aer_gone(a);
 	if (a->irq) {
 		unbind_from_irqhandler(a->irq, a);
 		a->irq = 0;
@@ -128,6 +131,8 @@ static void connect(struct pb_attach *a)
 	void *page;
 	int err;
 
+	if (a->dying)
+		return;
 	err = xenbus_gather(XBT_NIL, a->otherend, "pci-op-ref", "%u", &gref,
 			    "event-channel", "%u", &port, "magic", NULL, &magic, NULL);
 	if (err) {
@@ -146,6 +151,7 @@ static void connect(struct pb_attach *a)
 		return;
 	}
 	a->page = page;
+	a->aer_mmio = xenbus_read_unsigned(a->otherend, WIRE_FEATURE_AER_MMIO, 0);
 	err = bind_interdomain_evtchn_to_irqhandler_lateeoi(a->xdev, port, on_event, 0, PB_NAME,
 							    a);
 	if (err < 0) {
@@ -352,13 +358,6 @@ static unsigned int unlink_devs(struct pb_attach *a, bool all, struct pb_dev **d
 	return n;
 }
 
-void pb_attach_lost(struct pb_attach *a, struct pb_dev *dev)
-{
-	mutex_lock(&a->lock);
-	vpci_del(&a->vpci, dev);
-	mutex_unlock(&a->lock);
-}
-
 /* Without a->lock. */
 static void release_devs(struct pb_attach *a, bool all)
 {
@@ -438,6 +437,60 @@ static void reconfigure(struct pb_attach *a)
 	/* A device that cannot be added says so in its own state; the others work on. */
 	publish_roots(a);
 	xenbus_switch_state(a->xdev, XenbusStateReconfigured);
+}
+
+/* True when the guest has lost the device of entry i, which it was shown. */
+static bool entry_lost(struct pb_attach *a, unsigned int i)
+{
+	struct vpci_addr real;
+	struct pb_dev *dev;
+	bool lost;
+
+	if (entry_state(a, i) != XenbusStateInitialised || entry_addr(a, i, &real))
+		return false;
+	if (!shown(a, i))
+		return true;
+	dev = pb_dev_get(real.domain, real.bus, real.slot, real.func);
+	lost = dev && READ_ONCE(dev->fenced);
+	pb_dev_put(dev);
+	return lost;
+}
+
+/*
+ * The front end removes functions whose entries say Closing when it sees our end
+ * Reconfiguring, as for a detach. One transaction, and only where we are settled: a change
+ * of the toolstack's comes first, and a directory that is gone stays gone. Under a->lock.
+ */
+static void tell_lost(struct pb_attach *a)
+{
+	struct xenbus_transaction t;
+	unsigned int i, nr = nr_entries(a), told;
+	int err, own;
+
+	do {
+		err = xenbus_transaction_start(&t);
+		if (err)
+			return;
+		told = 0;
+		if (xenbus_scanf(t, a->xdev->nodename, "state", "%d", &own) != 1 ||
+		    own != XenbusStateConnected)
+			err = -EBUSY;	/* the next change of the state brings us here again */
+		for (i = 0; i < nr && !err; i++) {
+			char node[24];
+
+			if (!entry_lost(a, i))
+				continue;
+			snprintf(node, sizeof(node), "state-%u", i);
+			err = xenbus_printf(t, a->xdev->nodename, node, "%d", XenbusStateClosing);
+			told++;
+		}
+		if (told && !err)
+			err = xenbus_printf(t, a->xdev->nodename, "state", "%d",
+					    XenbusStateReconfiguring);
+		err = xenbus_transaction_end(t, err || !told) ?: err;
+	} while (err == -EAGAIN);
+	if (!err)
+		a->lost = false;
 }
 
 /* Under a->lock. */
@@ -524,6 +577,10 @@ static void ctl_work(struct work_struct *work)
 		if (front == XenbusStateConnected)
 			xenbus_switch_state(a->xdev, XenbusStateConnected);
 		break;
+	case XenbusStateConnected:
+		if (front == XenbusStateConnected && a->lost)
+			tell_lost(a);
+		break;
 	case XenbusStateClosing:
 	case XenbusStateClosed:
 		if (a->front_closed &&
@@ -540,16 +597,16 @@ out:
 /*
  * The attachment's end, of which there must be one: ctl_work() may have been queued
  * before dying was set and may find it set, so it is not ctl_work() that drops the
- * reference. Nothing kicks it any more: both watches are gone.
+ * reference. Whoever kicks it from now on finds dying set under a->lock.
  */
 static void end_work(struct work_struct *work)
 {
 	struct pb_attach *a = container_of(work, struct pb_attach, end_work);
 
-	cancel_delayed_work_sync(&a->ctl_work);
 	mutex_lock(&a->lock);
 	disconnect(a);
 	mutex_unlock(&a->lock);
+	cancel_delayed_work_sync(&a->ctl_work);
 	cancel_work_sync(&a->op_work);
 	release_devs(a, true);
 	pb_attach_put(a);
@@ -558,6 +615,17 @@ static void end_work(struct work_struct *work)
 static void kick(struct pb_attach *a)
 {
 	mod_delayed_work(pb_wq, &a->ctl_work, 0);
+}
+
+void pb_attach_lost(struct pb_attach *a, struct pb_dev *dev)
+{
+	mutex_lock(&a->lock);
+	if (dev)
+		vpci_del(&a->vpci, dev);
+	a->lost = true;
+	if (!a->dying)
+		kick(a);
+	mutex_unlock(&a->lock);
 }
 
 static bool one_is_enough(struct xenbus_watch *watch, const char *path, const char *token)
@@ -593,6 +661,7 @@ static int attach_probe(struct xenbus_device *xdev, const struct xenbus_device_i
 	}
 	kref_init(&a->ref);
 	mutex_init(&a->lock);
+	init_waitqueue_head(&a->aer_wait);
 	INIT_WORK(&a->op_work, op_work);
 	INIT_DELAYED_WORK(&a->ctl_work, ctl_work);
 	INIT_WORK(&a->end_work, end_work);
@@ -632,6 +701,7 @@ static void attach_remove(struct xenbus_device *xdev)
 	}
 	dev_set_drvdata(&xdev->dev, NULL);
 	WRITE_ONCE(a->dying, true);
+	wake_up_all(&a->aer_wait);
 	queue_work(pb_wq, &a->end_work);
 }
 

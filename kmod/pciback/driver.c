@@ -94,6 +94,7 @@ static int take_state(struct pb_dev *dev)
 	pci_clear_master(pdev);
 	if (dev->irq)
 		pci_intx(pdev, 0);
+	pb_aer_report(dev, true);
 	pci_save_state(pdev);
 	dev->saved = pci_store_saved_state(pdev);
 	if (!dev->saved)
@@ -211,6 +212,7 @@ static void pb_remove(struct pci_dev *pdev)
 	/* The next driver expects a line that works. */
 	if (dev->irq && here)
 		pci_intx(pdev, 1);
+	pb_aer_report(dev, false);
 	pci_disable_device(pdev);
 	dev_info(&pdev->dev, "given up\n");
 	pb_dev_put(dev);
@@ -267,6 +269,7 @@ static struct pci_driver pb_driver = {
 	.id_table = pb_ids,
 	.probe = pb_probe,
 	.remove = pb_remove,
+	.err_handler = &pb_error_handlers,
 	.driver.pm = pm_sleep_ptr(&pb_pm_ops),
 	.groups = pb_groups,
 	.driver_managed_dma = true,

@@ -163,6 +163,25 @@ static int disable_msi(struct pb_dev *dev, struct wire_op *op)
 	return WIRE_OK;
 }
 
+static int run(struct pb_dev *dev, struct wire_op *op)
+{
+	if (dev->fenced)
+		return WIRE_ERR_NO_DEVICE;
+	switch (op->cmd) {
+	case WIRE_CONF_READ:
+	case WIRE_CONF_WRITE:
+		return conf_access(dev, op);
+	case WIRE_ENABLE_MSI:
+		return enable_msi(dev, op);
+	case WIRE_ENABLE_MSIX:
+		return enable_msix(dev, op);
+	case WIRE_DISABLE_MSI:
+	case WIRE_DISABLE_MSIX:
+		return disable_msi(dev, op);
+	}
+	return WIRE_ERR_NOT_IMPLEMENTED;
+}
+
 void pb_op_run(struct pb_attach *a, struct wire_op *op, struct pb_dev **flr)
 {
 	struct pb_dev *dev;
@@ -178,22 +197,7 @@ void pb_op_run(struct pb_attach *a, struct wire_op *op, struct pb_dev **flr)
 	}
 
 	pb_dev_lock(dev);
-	switch (op->cmd) {
-	case WIRE_CONF_READ:
-	case WIRE_CONF_WRITE:
-		op->err = conf_access(dev, op);
-		break;
-	case WIRE_ENABLE_MSI:
-		op->err = enable_msi(dev, op);
-		break;
-	case WIRE_ENABLE_MSIX:
-		op->err = enable_msix(dev, op);
-		break;
-	case WIRE_DISABLE_MSI:
-	case WIRE_DISABLE_MSIX:
-		op->err = disable_msi(dev, op);
-		break;
-	}
+	op->err = run(dev, op);
 	if (dev->flr_wanted) {
 		dev->flr_wanted = false;
 		kref_get(&dev->ref);

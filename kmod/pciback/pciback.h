@@ -4,7 +4,8 @@
  * attachment (pb_attach).
  *
  * Lock order: device_lock(pdev) -> pb_attach.lock -> pb_dev.lock -> pb_lock.
- * No lock is held while anything waits for a guest; nothing waits for a guest.
+ * Nothing waits for a guest but the PCI core's error recovery (aer.c), for a bounded
+ * time and under device_lock of the function alone.
  */
 #ifndef PCIASSIGN_PCIBACK_H
 #define PCIASSIGN_PCIBACK_H
@@ -47,6 +48,7 @@ struct pb_dev {
 	bool wake_wanted;		/* and it is the one that waking up means */
 	u8 dstate;			/* what the guest asked for; the hardware is in D0 */
 	const char *failed;		/* what the last reset left undone, NULL: nothing */
+	bool fenced;			/* not recovered from an error: its guest's use is over */
 	unsigned long msi_since;	/* jiffies: msi_failures counts from here */
 	unsigned int msi_failures;
 	unsigned long vpd_since;	/* the same for reads of VPD */
@@ -59,6 +61,12 @@ struct pb_dev {
 	unsigned long handled;
 	char irq_name[40];
 
+	/* Under device_lock: the recovery that is under way. */
+	bool aer_reset;			/* it resets, or has reset, the device */
+	bool aer_skip;			/* the guest has no part in it */
+	unsigned long aer_since;	/* jiffies: aer_errors counts from here */
+	unsigned int aer_errors;
+
 	/* Under pb_lock. */
 	struct list_head node;		/* in pb_devs */
 	struct list_head quirks;
@@ -67,6 +75,14 @@ struct pb_dev {
 	bool gone;			/* unbound: not to be claimed any more */
 	bool releasing;			/* owner is letting go, reset under way */
 	struct pb_attach *owner;	/* holds a reference */
+};
+
+/* The page's AER request. Leaves LATE and ASKED only by the front end's answer or its end. */
+enum pb_aer {
+	PB_AER_IDLE,
+	PB_AER_ASKED,
+	PB_AER_ANSWERED,
+	PB_AER_LATE,		/* still unanswered, and nobody waits for it */
 };
 
 struct pb_attach {
@@ -85,6 +101,12 @@ struct pb_attach {
 	bool dying;			/* our xenbus device is gone */
 	unsigned int tries;		/* waits for a device that is being reset */
 	struct wire_op op;		/* the copy that is worked on */
+	bool lost;			/* the front end is to be told of a device that is gone */
+	enum pb_aer aer;
+	u32 aer_answer;
+	bool aer_mmio;			/* the front end can take WIRE_AER_MMIO */
+	unsigned long aer_penalty;	/* jiffies: not asked until then; 0: none. No lock. */
+	wait_queue_head_t aer_wait;	/* for changes of aer and dying */
 
 	unsigned long eoi;		/* bit 0: an event wants its end of interrupt */
 	struct work_struct op_work;
@@ -181,8 +203,14 @@ int pb_xenbus_register(void);
 void pb_xenbus_unregister(void);
 void pb_attach_get(struct pb_attach *a);
 void pb_attach_put(struct pb_attach *a);
-/* Under device_lock: the device is unbound or pulled out; no op finds it after this. */
+/* Under device_lock at most. The guest is told that a device is gone; dev is taken out, if not NULL. */
 void pb_attach_lost(struct pb_attach *a, struct pb_dev *dev);
+
+/* aer.c; the first two under attach->lock */
+bool pb_aer_event(struct pb_attach *a);
+void pb_aer_gone(struct pb_attach *a);
+void pb_aer_report(struct pb_dev *dev, bool on);
+extern const struct pci_error_handlers pb_error_handlers;
 
 /* sysfs.c */
 extern const struct attribute_group *pb_groups[];

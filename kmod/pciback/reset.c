@@ -146,6 +146,7 @@ void pb_scrub(struct pb_dev *dev)
 	pci_free_irq_vectors(dev->pdev);
 	dev->flr_wanted = false;
 	dev->wake_wanted = false;
+	dev->fenced = false;
 	if (reset_and_verify(dev, __pci_reset_function_locked) == -ENOTTY)
 		dev_info_ratelimited(&dev->pdev->dev,
 				     "no function reset: registers are restored, nothing more\n");

@@ -81,3 +81,16 @@ void *vpci_find(const struct vpci *v, unsigned int domain, unsigned int bus, uns
 		return NULL;
 	return v->at[devfn / VPCI_FUNCS][devfn % VPCI_FUNCS].dev;
 }
+
+bool vpci_where(const struct vpci *v, const void *dev, struct vpci_addr *virt)
+{
+	unsigned int s, f;
+
+	for (s = 0; s < VPCI_SLOTS; s++)
+		for (f = 0; f < VPCI_FUNCS; f++)
+			if (v->at[s][f].dev == dev) {
+				*virt = (struct vpci_addr){ .slot = s, .func = f };
+				return true;
+			}
+	return false;
+}

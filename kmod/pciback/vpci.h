@@ -35,6 +35,8 @@ struct vpci {
 int vpci_add(struct vpci *v, void *dev, const struct vpci_addr *real, bool is_vf,
 	     struct vpci_addr *virt);
 bool vpci_del(struct vpci *v, const void *dev);
+/* Where dev appears; false where it does not. */
+bool vpci_where(const struct vpci *v, const void *dev, struct vpci_addr *virt);
 void *vpci_find(const struct vpci *v, unsigned int domain, unsigned int bus, unsigned int devfn);
 
 #ifdef __cplusplus

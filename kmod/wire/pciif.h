@@ -28,6 +28,12 @@ typedef int32_t wire_s32;
 /* Value of the front end's node "magic". */
 #define WIRE_MAGIC		"7"
 
+/*
+ * Front end's node, "1": it takes WIRE_AER_MMIO for a driver without that handler too, and
+ * answers "none". Linux's own front end calls the handler without looking, so it is not asked.
+ */
+#define WIRE_FEATURE_AER_MMIO	"feature-aer-mmio"
+
 /* Bits of wire_page.flags. */
 #define WIRE_FLAG_OP		0	/* front end: an op waits; cleared by the back end */
 #define WIRE_FLAG_AER_HANDLER	1	/* front end: I answer AER requests */
