@@ -34,7 +34,6 @@ static bool answered(struct pb_attach *a)
 	return !sync_test_bit(WIRE_FLAG_AER, (unsigned long *)&a->page->flags);
 }
 
-/* True when the event was (also) an answer. */
 bool pb_aer_event(struct pb_attach *a)
 {
 	if (a->aer == PB_AER_IDLE || a->aer == PB_AER_ANSWERED || !answered(a))
@@ -50,7 +49,6 @@ bool pb_aer_event(struct pb_attach *a)
 	return true;
 }
 
-/* The channel is being closed: a request that is under way ends without an answer. */
 void pb_aer_gone(struct pb_attach *a)
 {
 	if (a->aer == PB_AER_ASKED) {
@@ -62,7 +60,7 @@ void pb_aer_gone(struct pb_attach *a)
 	wake_up_all(&a->aer_wait);
 }
 
-static void post(struct pb_attach *a, const struct vpci_addr *virt, u32 cmd, u32 state)
+static void post(struct pb_attach *a, const struct topo_addr *virt, u32 cmd, u32 state)
 {
 	struct wire_aer_op *op = &a->page->aer;
 
@@ -88,10 +86,13 @@ static u32 take_turn(struct pb_attach *a, unsigned long end)
 		long left = end - jiffies;
 
 		mutex_lock(&a->lock);
-		if (a->dying || !a->page ||
-		    !sync_test_bit(WIRE_FLAG_AER_HANDLER, (unsigned long *)&a->page->flags)) {
+		if (a->dying || !a->page) {
 			mutex_unlock(&a->lock);
 			return AER_NOT_ASKED;
+		}
+		if (!sync_test_bit(WIRE_FLAG_AER_HANDLER, (unsigned long *)&a->page->flags)) {
+			mutex_unlock(&a->lock);
+			return AER_NONE;
 		}
 		pb_aer_event(a);
 		if (a->aer == PB_AER_IDLE)
@@ -131,19 +132,20 @@ static u32 await(struct pb_attach *a, unsigned long end)
 static u32 ask(struct pb_attach *a, struct pb_dev *dev, u32 cmd, u32 state, bool wait)
 {
 	unsigned long end = jiffies + AER_LIMIT, penalty = READ_ONCE(a->aer_penalty);
-	struct vpci_addr virt;
+	const struct topo_entry *e;
 	u32 answer;
 
 	if (penalty && time_before(jiffies, penalty))
 		return AER_SILENT;
 	answer = take_turn(a, end);
 	if (!answer) {
-		if (!vpci_where(&a->vpci, dev, &virt)) {
+		e = topo_of(&a->topo, dev);
+		if (!e) {
 			answer = AER_NOT_ASKED;
 		} else if (cmd == WIRE_AER_MMIO && !a->aer_mmio) {
 			answer = AER_NONE;
 		} else {
-			post(a, &virt, cmd, state);
+			post(a, &e->virt, cmd, state);
 			if (wait) {
 				answer = await(a, end);
 			} else {
@@ -234,6 +236,8 @@ static bool restore(struct pb_dev *dev, bool used)
 	pb_dev_fresh_view(dev);
 	if (used && !wrong)
 		pb_follow_view(dev);
+	if (dev->fenced)
+		pb_aer_report(dev, false);
 	mutex_unlock(&dev->lock);
 	return !wrong;
 }
@@ -245,7 +249,7 @@ static pci_ers_result_t forward(struct pci_dev *pdev, u32 cmd, pci_channel_state
 	struct aer_verdict v = aer_judge(cmd, dev->aer_reset, AER_RECOVERED);
 	bool asked = a && !dev->fenced && !dev->aer_skip;
 
-	if (cmd == WIRE_AER_SLOTRESET && dev->aer_reset && !restore(dev, asked) && a) {
+	if (cmd == WIRE_AER_SLOTRESET && dev->aer_reset && !restore(dev, a && !dev->fenced) && a) {
 		fence(dev, a);
 		asked = false;
 	}

@@ -22,7 +22,7 @@ enum aer_answer {
 	AER_RECOVERED		= 5,
 	AER_NO_AER_DRIVER	= 6,
 	/* Ours, never on the wire. */
-	AER_NOT_ASKED		= 0x100,	/* the front end does not take requests, or is not there */
+	AER_NOT_ASKED		= 0x100,	/* nobody is connected, or not any more */
 	AER_SILENT		= 0x101,	/* it does, but did not answer in time */
 };
 

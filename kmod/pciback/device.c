@@ -171,7 +171,7 @@ void pb_dev_fresh_view(struct pb_dev *dev)
 	pb_dev_apply_options(dev);
 }
 
-struct pb_dev *pb_dev_claim(struct pb_attach *a, const struct vpci_addr *at)
+struct pb_dev *pb_dev_claim(struct pb_attach *a, const struct topo_addr *at)
 {
 	struct pb_dev *dev;
 	int err = 0;

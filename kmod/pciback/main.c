@@ -15,6 +15,10 @@ DEFINE_MUTEX(pb_lock);
 LIST_HEAD(pb_devs);
 struct workqueue_struct *pb_wq;
 
+bool pb_passthrough;
+module_param_named(passthrough, pb_passthrough, bool, 0444);
+MODULE_PARM_DESC(passthrough, "Show functions to guests at their real addresses (default: no, on a bus 0 of their own)");
+
 /* May be given more than once; each adds to the list. */
 static int hide_set(const char *val, const struct kernel_param *kp)
 {

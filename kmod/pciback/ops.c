@@ -67,7 +67,7 @@ static u32 pirq_of(int irq)
  * and a guest may go on asking. A driver that tries fewer and fewer vectors fits in.
  */
 #define MSI_FAILURES	10
-#define MSI_WINDOW	(5 * HZ)
+#define MSI_WINDOW	(60 * HZ)
 
 static bool msi_refused(struct pb_dev *dev)
 {
@@ -190,7 +190,7 @@ void pb_op_run(struct pb_attach *a, struct wire_op *op, struct pb_dev **flr)
 	op->err = op_check(op);
 	if (op->err)
 		return;
-	dev = vpci_find(&a->vpci, op->domain, op->bus, op->devfn);
+	dev = topo_find(&a->topo, op->domain, op->bus, op->devfn);
 	if (!dev) {
 		op->err = WIRE_ERR_NO_DEVICE;
 		return;

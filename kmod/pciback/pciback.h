@@ -20,8 +20,8 @@
 
 #include "../confspace/confspace.h"
 #include "../wire/pciif.h"
+#include "attach.h"
 #include "spec.h"
-#include "vpci.h"
 
 #define PB_NAME "pciback"
 
@@ -77,48 +77,10 @@ struct pb_dev {
 	struct pb_attach *owner;	/* holds a reference */
 };
 
-/* The page's AER request. Leaves LATE and ASKED only by the front end's answer or its end. */
-enum pb_aer {
-	PB_AER_IDLE,
-	PB_AER_ASKED,
-	PB_AER_ANSWERED,
-	PB_AER_LATE,		/* still unanswered, and nobody waits for it */
-};
-
-struct pb_attach {
-	struct kref ref;
-	struct xenbus_device *xdev;	/* a reference of our own */
-	char *otherend;
-	domid_t domid;
-
-	struct mutex lock;		/* everything down to the works */
-	struct vpci vpci;
-	struct wire_page *page;		/* NULL: not connected; the guest writes it any time */
-	unsigned int irq;
-	bool exported;			/* the devices that stood in the nodes at first were taken */
-	bool front_closed;		/* the front end closed; it may come back */
-	unsigned long returned;		/* jiffies of its last return */
-	bool dying;			/* our xenbus device is gone */
-	unsigned int tries;		/* waits for a device that is being reset */
-	struct wire_op op;		/* the copy that is worked on */
-	bool lost;			/* the front end is to be told of a device that is gone */
-	enum pb_aer aer;
-	u32 aer_answer;
-	bool aer_mmio;			/* the front end can take WIRE_AER_MMIO */
-	unsigned long aer_penalty;	/* jiffies: not asked until then; 0: none. No lock. */
-	wait_queue_head_t aer_wait;	/* for changes of aer and dying */
-
-	unsigned long eoi;		/* bit 0: an event wants its end of interrupt */
-	struct work_struct op_work;
-	struct delayed_work ctl_work;
-	struct work_struct end_work;	/* queued once, by remove(); drops remove()'s reference */
-	struct xenbus_watch watch;
-	bool watching;
-};
-
 extern struct mutex pb_lock;
 extern struct list_head pb_devs;
 extern struct workqueue_struct *pb_wq;
+extern bool pb_passthrough;
 
 /* slots.c */
 struct pb_text;
@@ -141,7 +103,7 @@ bool pb_dev_in_use(struct pb_dev *dev);
  * Under attach->lock. -ENODEV, -EBUSY (another domain's), -EAGAIN (being reset), -EIO
  * (its last reset failed).
  */
-struct pb_dev *pb_dev_claim(struct pb_attach *a, const struct vpci_addr *at);
+struct pb_dev *pb_dev_claim(struct pb_attach *a, const struct topo_addr *at);
 /* Without attach->lock; does nothing where the device is not (any more) a's. */
 void pb_dev_release(struct pb_dev *dev, struct pb_attach *a);
 /* The same under device_lock. */
@@ -195,20 +157,8 @@ void pb_effects(struct pb_dev *dev, const struct cs_effects *fx);
 void pb_vpd_prepare(struct pb_dev *dev);
 void pb_vpd_read(struct pb_dev *dev, u32 addr);
 
-/* ops.c: under attach->lock. *flr is set, with a reference, when a reset is to follow. */
-void pb_op_run(struct pb_attach *a, struct wire_op *op, struct pb_dev **flr);
-
-/* attach.c */
-int pb_xenbus_register(void);
-void pb_xenbus_unregister(void);
-void pb_attach_get(struct pb_attach *a);
-void pb_attach_put(struct pb_attach *a);
-/* Under device_lock at most. The guest is told that a device is gone; dev is taken out, if not NULL. */
-void pb_attach_lost(struct pb_attach *a, struct pb_dev *dev);
-
-/* aer.c; the first two under attach->lock */
-bool pb_aer_event(struct pb_attach *a);
-void pb_aer_gone(struct pb_attach *a);
+/* aer.c */
+/* Whether dom0 is told of its uncorrectable errors. Under device_lock. */
 void pb_aer_report(struct pb_dev *dev, bool on);
 extern const struct pci_error_handlers pb_error_handlers;
 

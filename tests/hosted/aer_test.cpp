@@ -36,7 +36,7 @@ TEST(Aer, TheGuestsVoteCountsWhereItIsOne) {
 }
 
 TEST(Aer, ADriverWithoutHandlersWorksOnUnlessTheDeviceIsReset) {
-  for (std::uint32_t none : {AER_NONE, AER_NO_AER_DRIVER, AER_NOT_ASKED}) {
+  for (std::uint32_t none : {AER_NONE, AER_NO_AER_DRIVER}) {
     auto v = aer_judge(WIRE_AER_DETECTED, false, none);
     EXPECT_FALSE(v.fence);
     EXPECT_TRUE(v.skip) << "it is not asked for the later steps";
@@ -47,6 +47,14 @@ TEST(Aer, ADriverWithoutHandlersWorksOnUnlessTheDeviceIsReset) {
     EXPECT_FALSE(aer_judge(WIRE_AER_SLOTRESET, true, none).fence)
         << "a driver that took part may lack a later handler";
   }
+}
+
+TEST(Aer, WhereNobodyIsConnectedNothingIsTakenAway) {
+  for (auto step : kSteps)
+    for (bool reset : {false, true}) {
+      EXPECT_FALSE(aer_judge(step, reset, AER_NOT_ASKED).fence);
+      EXPECT_TRUE(aer_judge(step, reset, AER_NOT_ASKED).skip);
+    }
 }
 
 TEST(Aer, GivingUpSilenceAndNonsenseEndTheUse) {

@@ -2,7 +2,6 @@
 #include <gtest/gtest.h>
 
 #include "pciback/opcheck.h"
-#include "pciback/vpci.h"
 
 namespace {
 
@@ -61,44 +60,6 @@ TEST(Op, MsixEntriesAreCountedDistinctAndInTheTable) {
   EXPECT_EQ(op_check_msix(&op, 5), -EINVAL);
   op.msix[1].entry = 0xffff;
   EXPECT_EQ(op_check_msix(&op, 2048), -EINVAL);
-}
-
-TEST(Vpci, FunctionsOfOneDeviceShareASlot) {
-  vpci v{};
-  int d[4];
-  vpci_addr virt{};
-  vpci_addr a{0, 3, 2, 0}, b{0, 3, 2, 1}, other{0, 4, 2, 1};
-  ASSERT_EQ(vpci_add(&v, &d[0], &a, false, &virt), 0);
-  EXPECT_EQ(virt.slot, 0u);
-  ASSERT_EQ(vpci_add(&v, &d[1], &b, false, &virt), 0);
-  EXPECT_EQ(virt.slot, 0u);
-  EXPECT_EQ(virt.func, 1u);
-  ASSERT_EQ(vpci_add(&v, &d[2], &other, false, &virt), 0);
-  EXPECT_EQ(virt.slot, 1u);
-  EXPECT_EQ(virt.func, 1u) << "it keeps its number";
-  ASSERT_EQ(vpci_add(&v, &d[3], &b, true, &virt), 0);
-  EXPECT_EQ(virt.slot, 2u);
-  EXPECT_EQ(virt.func, 0u) << "a VF stands alone";
-  EXPECT_EQ(vpci_find(&v, 0, 0, 1), &d[1]);
-  EXPECT_EQ(vpci_find(&v, 0, 1, 1), nullptr);
-  EXPECT_EQ(vpci_find(&v, 1, 0, 1), nullptr);
-  EXPECT_EQ(vpci_find(&v, 0, 0, 0xffffffff), nullptr);
-  EXPECT_EQ(vpci_add(&v, &d[1], &b, false, &virt), -EEXIST);
-  EXPECT_TRUE(vpci_del(&v, &d[1]));
-  EXPECT_FALSE(vpci_del(&v, &d[1]));
-  EXPECT_EQ(vpci_find(&v, 0, 0, 1), nullptr);
-}
-
-TEST(Vpci, AFullBusSaysSo) {
-  vpci v{};
-  char d[33];
-  vpci_addr virt{};
-  for (unsigned i = 0; i < 32; i++) {
-    vpci_addr at{0, i, 0, 0};
-    ASSERT_EQ(vpci_add(&v, &d[i], &at, false, &virt), 0);
-  }
-  vpci_addr at{0, 40, 0, 0};
-  EXPECT_EQ(vpci_add(&v, &d[32], &at, false, &virt), -ENOSPC);
 }
 
 }  // namespace

@@ -5,7 +5,7 @@
 
 #include "access_target.hpp"
 #include "pciback/opcheck.h"
-#include "pciback/vpci.h"
+#include "pciback/topology.h"
 
 using hosted::Step;
 
@@ -18,9 +18,9 @@ struct Slot {
   hosted::Oracle oracle;
 };
 
-void dispatch(const vpci& v, std::vector<Slot>& slots, const wire_op& op) {
+void dispatch(const topo& t, std::vector<Slot>& slots, const wire_op& op) {
   if (op_check(&op) != WIRE_OK) return;
-  auto* slot = static_cast<Slot*>(vpci_find(&v, op.domain, op.bus, op.devfn));
+  auto* slot = static_cast<Slot*>(topo_find(&t, op.domain, op.bus, op.devfn));
   if (!slot) return;
   if (slot < slots.data() || slot >= slots.data() + slots.size()) std::abort();
   switch (op.cmd) {
@@ -66,12 +66,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       s.push_back({hosted::pairs()[i].function, hosted::pairs()[i].oracle});
     return s;
   }();
-  static vpci v = [] {
-    vpci made{};
-    vpci_addr virt{};
+  static topo t = [] {
+    topo made{};
+    topo_addr virt{};
     for (unsigned i = 0; i < 3; i++) {
-      const vpci_addr real{0, 3, i / 2, i % 2};
-      if (vpci_add(&made, &slots[i], &real, false, &virt)) std::abort();
+      const topo_addr real{0, 3, static_cast<std::uint8_t>(i / 2),
+                           static_cast<std::uint8_t>(i % 2)};
+      if (topo_add(&made, &slots[i], &real, false, &virt)) std::abort();
     }
     return made;
   }();
@@ -94,7 +95,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     std::memcpy(reinterpret_cast<std::uint8_t*>(&page.op) + from, data, n);
     data += n, size -= n;
     const wire_op op = page.op;
-    dispatch(v, slots, op);
+    dispatch(t, slots, op);
   }
   for (auto& slot : slots) hosted::agree(differ(slot.function, slot.oracle, 0x100));
   return 0;
