@@ -91,6 +91,9 @@ class PciBus {
   virtual Result<void> unbind_pciback(const Sbdf& sbdf, const std::string& driver) = 0;
   /// Sets pciback's permissive mode for the device. It ends with the attachment.
   virtual Result<void> set_permissive(const Sbdf& sbdf) = 0;
+  /// Whether dom0's kernel still has the PCI back end of a domain. It notices the removal of the
+  /// nodes a moment later; nodes that are back by then are not noticed at all.
+  virtual bool has_backend(std::uint32_t domid) = 0;
   /// Whether the module with the PCI driver "pciback" is loaded.
   virtual bool pciback_present() = 0;
 };

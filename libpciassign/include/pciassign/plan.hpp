@@ -48,6 +48,8 @@ struct Step {
   /// Empty: the step is over when run returns. Otherwise asked after each xenstore event.
   std::function<Result<bool>(Ports&)> ready;
   std::chrono::milliseconds limit{0};  ///< For ready; when it passes the step fails (timed_out).
+  /// For a ready that no xenstore event announces: it is asked again after so long.
+  std::chrono::milliseconds ask_again{0};
   bool slow = false;  ///< run may take seconds (reset): the daemon runs it on a worker thread.
   /// Taking back goes forward only: a failure is recorded and the later steps still run (detach).
   bool keep_going = false;
@@ -105,6 +107,7 @@ class Execution {
   void perform();
   /// Asks the waiting step's ready(); fails it when its limit has passed.
   void poll();
+  /// When poll() is to be called at the latest.
   [[nodiscard]] Clock::TimePoint deadline() const;
   /// Abandons: the current wait fails with `why`, and what was done is undone.
   void cancel(Error why);

@@ -55,11 +55,16 @@ class Toolstack {
   /// Seize for later use: to pciback, then quarantine. Release: back to its dom0 driver.
   Result<Plan> plan_reserve(const Sbdf& sbdf);
   Result<Plan> plan_release(const Sbdf& sbdf);
+  /// Why the devices cannot be had yet although nobody uses them: one is still to be taken back
+  /// from a domain that is gone (reconcile() does that). Empty: no such thing.
+  Result<std::optional<Error>> awaits_clean_up(const std::vector<DeviceSpec>& specs);
   /// What has to be put right now: attachments of domains that are gone (or whose domid was
   /// reused), and interrupted plans that the journal tells of. One plan per domain. `busy`
   /// devices (plans under way) are left alone.
   Result<std::vector<Plan>> reconcile(const std::vector<Sbdf>& busy);
 
+  /// For plans that are made from now on.
+  void set_settings(const Settings& settings) { settings_ = settings; }
   [[nodiscard]] Ports& ports() noexcept { return ports_; }
 
  private:

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "assign/facts.hpp"
+#include "assign/nodes.hpp"
 
 namespace pciassign::detail {
 namespace {
@@ -34,11 +35,42 @@ std::vector<Frames> without(const std::vector<Frames>& whole, const Region& othe
   return rest;
 }
 
-/// The other devices that the same domain keeps.
+/// What xl gave to the domain, as far as sysfs tells: libxl keeps no record of what it granted.
+Result<void> add_given_by_xl(Ports& ports, const AttachmentRecord& record,
+                             std::vector<AttachmentRecord>& all) {
+  auto where = presence(ports, record);
+  if (!where) return tl::unexpected(where.error());
+  if (*where != Presence::here) return {};
+  auto entries = read_entries(ports.store, record.domid);
+  if (!entries) return tl::unexpected(entries.error());
+  for (const auto& entry : *entries) {
+    if (std::any_of(all.begin(), all.end(),
+                    [&](const AttachmentRecord& known) { return known.device == entry.device; }))
+      continue;
+    auto device = ports.pci.device(entry.device);
+    if (!device && device.error().kind == ErrorKind::not_found) continue;
+    if (!device) return tl::unexpected(device.error());
+    AttachmentRecord other;
+    other.device = entry.device;
+    other.domid = record.domid;
+    other.domain_uuid = record.domain_uuid;
+    other.phase = Phase::attached;
+    other.regions = device->regions;
+    // With MSI on, `irq` is not the line; but then the line is not in use.
+    if (device->interrupt_pin != 0 && !device->interrupt_is_msi && device->irq > 0)
+      other.gsi = device->irq;
+    all.push_back(std::move(other));
+  }
+  return {};
+}
+
+/// The other devices that the same domain keeps, whoever gave them.
 Result<std::vector<AttachmentRecord>> staying(Ports& ports, const AttachmentRecord& record,
                                               const std::vector<Sbdf>& together) {
   auto all = ports.journal.all();
   if (!all) return all;
+  if (auto added = add_given_by_xl(ports, record, *all); !added)
+    return tl::unexpected(added.error());
   std::erase_if(*all, [&](const AttachmentRecord& other) {
     return other.domid != record.domid || other.domain_uuid != record.domain_uuid ||
            other.device == record.device || other.phase == Phase::detaching ||
@@ -147,6 +179,32 @@ Result<void> revoke(Ports& ports, const AttachmentRecord& record, const Region& 
   return {};
 }
 
+namespace {
+
+/// Xen answers "done" to a mapping as well when the pirq, or the line, is mapped to something else
+/// already, and leaves that as it is. So a line that no other device of the domain uses is unmapped
+/// first, and a trial shows whether a mapping takes effect: what is mapped can be unmapped.
+Result<void> make_line_free(Ports& ports, const AttachmentRecord& record) {
+  auto others = staying(ports, record, {});
+  if (!others) return tl::unexpected(others.error());
+  for (const auto& other : *others)
+    if (other.gsi == record.gsi) return {};  // mapped for that one, which needs it
+  const auto unmap = [&] { return ports.xen.unmap_pirq(record.domid, *record.gsi); };
+  auto before = unmap();
+  if (!before && before.error().sys_errno != EINVAL) return before;  // EINVAL: it was not mapped
+  if (auto trial = ports.xen.map_gsi(record.domid, *record.gsi); !trial)
+    return tl::unexpected(trial.error());
+  auto after = unmap();
+  if (!after && after.error().sys_errno == EINVAL)
+    return fail(ErrorKind::failed,
+                fmt::format("Xen has GSI {} mapped to another pirq of domain {}", *record.gsi,
+                            record.domid),
+                "something else mapped it; restart the domain");
+  return after;
+}
+
+}  // namespace
+
 Result<void> map_interrupt(Ports& ports, AttachmentRecord& record) {
   auto device = ports.pci.device(record.device);
   if (!device) return tl::unexpected(device.error());
@@ -160,6 +218,7 @@ Result<void> map_interrupt(Ports& ports, AttachmentRecord& record) {
   record.pirq = device->irq;
   // Before the grant: if this process dies now, the record tells what to take back.
   if (auto kept = ports.journal.put(record); !kept) return kept;
+  if (auto free = make_line_free(ports, record); !free) return free;
   auto pirq = ports.xen.map_gsi(record.domid, *record.gsi);
   if (!pirq) return tl::unexpected(pirq.error());
   if (*pirq != *record.pirq) {

@@ -13,6 +13,9 @@
 namespace pciassign::detail {
 namespace {
 
+// pciback lets go of a channel in milliseconds once its nodes are gone; nothing announces it.
+constexpr std::chrono::milliseconds kFormerChannel{5'000}, kFormerChannelAgain{20};
+
 /// Assembles the steps in the order of the design; `together` is known before the first one.
 class AttachBuilder {
  public:
@@ -185,6 +188,12 @@ class AttachBuilder {
     const auto items = items_;
     const auto together = together_;
     const auto record = items_.front()->record;
+    auto& former = add("former-channel", "make sure that no former channel is left in dom0",
+                       [](Ports&) -> Result<void> { return {}; });
+    former.ready = [domid](Ports& p) { return former_channel_gone(p, domid); };
+    former.limit = kFormerChannel;
+    former.ask_again = kFormerChannelAgain;
+
     std::vector<Exposure> exposures;
     for (const auto& it : items_) exposures.push_back({it->record.device, it->record.options});
     auto& step = add("publish",

@@ -3,17 +3,24 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 
 #include "assign/actions.hpp"
+#include "assign/nodes.hpp"
 
 namespace pciassign::detail {
 namespace {
 
 constexpr const char* kRoot = "/libxl/pci";
 constexpr const char* kDriverRoot = "/sys/bus/pci/drivers/";
-/// Our own node in libxl's directory: the uuid of the domain that holds the device through us.
+/// Our own node in libxl's directory: uuid and number of the domain that holds the device through
+/// us. Where the number differs from libxl's node, xl has written over our mark since.
 constexpr const char* kOurs = "/pciassign";
+
+std::string mark_of(const std::string& uuid, DomId domid) {
+  return fmt::format("{} {}", uuid, domid);
+}
 
 std::string directory(const Sbdf& device) {
   return fmt::format("{}/{}", kRoot, device.libxl_key());
@@ -63,16 +70,33 @@ Result<std::vector<Marker>> read_markers(StoreView& store) {
   return markers;
 }
 
+Result<bool> is_stale(Ports& ports, const Sbdf& device, DomId marked) {
+  auto info = ports.xen.domain(marked);
+  if (!info && info.error().kind == ErrorKind::not_found) return true;
+  if (!info) return tl::unexpected(info.error());
+  auto ours = ports.store.read(directory(device) + kOurs);
+  if (!ours) return tl::unexpected(ours.error());
+  const auto now = mark_of(info->uuid_str(), marked);
+  const auto number_at = now.rfind(' ');
+  const bool for_that_number =
+      *ours && (*ours)->size() == now.size() && (*ours)->substr(number_at) == now.substr(number_at);
+  if (!for_that_number || **ours == now) return false;
+  // xl may have written over it for the new domain of that number.
+  auto entries = read_entries(ports.store, marked);
+  if (!entries) return tl::unexpected(entries.error());
+  return std::none_of(entries->begin(), entries->end(),
+                      [&](const Entry& entry) { return entry.device == device; });
+}
+
 Result<void> claim(Ports& ports, const AttachmentRecord& record) {
   const auto base = directory(record.device);
-  // A marker that a destroyed domain left is nobody's.
   std::optional<std::string> stale;
   auto before = ports.store.read(base + "/domid");
   if (!before) return tl::unexpected(before.error());
-  if (*before) {
-    const auto holder = number(**before);
-    auto info = holder ? ports.xen.domain(*holder) : Result<DomainInfo>(DomainInfo{});
-    if (!info && info.error().kind == ErrorKind::not_found) stale = **before;
+  if (const auto holder = *before ? number(**before) : std::nullopt) {
+    auto left = is_stale(ports, record.device, *holder);
+    if (!left) return tl::unexpected(left.error());
+    if (*left) stale = **before;
   }
   return ports.store.transaction([&](StoreView& view) -> Result<void> {
     auto holder = view.read(base + "/domid");
@@ -84,7 +108,7 @@ Result<void> claim(Ports& ports, const AttachmentRecord& record) {
                               record.device.str()),
                   "E-OWNED");
     if (auto ok = view.write(base + "/domid", std::to_string(record.domid)); !ok) return ok;
-    return view.write(base + kOurs, record.domain_uuid);
+    return view.write(base + kOurs, mark_of(record.domain_uuid, record.domid));
   });
 }
 
@@ -93,10 +117,13 @@ Result<bool> taken_by_other(Ports& ports, const AttachmentRecord& record) {
   if (!holder) return tl::unexpected(holder.error());
   const auto domid = *holder ? number(**holder) : std::nullopt;
   if (!domid) return false;
+  auto left = is_stale(ports, record.device, *domid);
+  if (!left) return tl::unexpected(left.error());
+  if (*left) return false;
+  if (*domid != record.domid) return true;
   auto info = ports.xen.domain(*domid);
   if (!info && info.error().kind == ErrorKind::not_found) return false;
   if (!info) return tl::unexpected(info.error());
-  if (*domid != record.domid) return true;
   // The same number, but another domain, which has it without us.
   return info->uuid_str() != record.domain_uuid;
 }
@@ -106,7 +133,7 @@ Result<void> unclaim(Ports& ports, const AttachmentRecord& record) {
   return ports.store.transaction([&](StoreView& view) -> Result<void> {
     auto ours = view.read(base + kOurs);
     if (!ours) return tl::unexpected(ours.error());
-    if (!*ours || **ours != record.domain_uuid) return {};
+    if (!*ours || **ours != mark_of(record.domain_uuid, record.domid)) return {};
     auto holder = view.read(base + "/domid");
     if (!holder) return tl::unexpected(holder.error());
     if (*holder && **holder == std::to_string(record.domid))

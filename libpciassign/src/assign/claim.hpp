@@ -20,6 +20,9 @@ struct Marker {
 
 /// All devices that are marked as taken.
 Result<std::vector<Marker>> read_markers(StoreView& store);
+/// The marker was left by a domain that is gone, also when its number is in use again: then the
+/// uuid that we write beside libxl's own node tells, unless the new domain does have the device.
+Result<bool> is_stale(Ports& ports, const Sbdf& device, DomId marked);
 /// Fails (busy, E-OWNED) when a living domain's marker is there.
 Result<void> claim(Ports& ports, const AttachmentRecord& record);
 /// A living domain other than the record's has the device by now (xl gave it away after we lost

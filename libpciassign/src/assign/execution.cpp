@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "pciassign/plan.hpp"
 
 namespace pciassign {
@@ -41,6 +43,7 @@ struct Execution::State {
   bool clean = true;  ///< No step of a plan that keeps going has failed.
   Clock::TimePoint started{};
   Clock::TimePoint deadline{};
+  Clock::TimePoint wake{};  ///< The deadline, or earlier to ask again.
 
   [[nodiscard]] const Step& step() const { return plan.steps[at]; }
 
@@ -131,7 +134,10 @@ struct Execution::State {
       wait_over();
       return advance();
     }
-    if (ports.clock.now() < deadline) return;
+    const auto now = ports.clock.now();
+    const auto again = step().ask_again;
+    wake = again.count() > 0 ? std::min(deadline, now + again) : deadline;
+    if (now < deadline) return;
     wait_over();
     step_failed(timed_out(step()));
   }
@@ -177,7 +183,7 @@ void Execution::poll() {
 }
 
 Clock::TimePoint Execution::deadline() const {
-  return state_->deadline;
+  return state_->wake;
 }
 
 void Execution::cancel(Error why) {

@@ -98,6 +98,12 @@ void unwatch_channel(Ports& ports, DomId domid) {
     if (!ports.store.unwatch(path, token(domid))) (void)ports.store.unwatch(path, token(domid));
 }
 
+Result<bool> former_channel_gone(Ports& ports, DomId domid) {
+  auto nodes = ports.store.list(backend_path(domid));
+  if (!nodes) return tl::unexpected(nodes.error());
+  return !nodes->empty() || !ports.pci.has_backend(domid);
+}
+
 Result<bool> connected(Ports& ports, const AttachmentRecord& any,
                        const std::vector<Sbdf>& devices) {
   auto channel = look_while_attaching(ports, any, devices);

@@ -15,6 +15,9 @@ namespace pciassign::detail {
 Result<void> watch_channel(Ports& ports, DomId domid);
 void unwatch_channel(Ports& ports, DomId domid);
 
+/// The domain has its channel, or dom0's kernel has none for it: then new nodes are noticed.
+Result<bool> former_channel_gone(Ports& ports, DomId domid);
+
 /// Both ends Connected and every device exported. An error when that cannot come any more.
 Result<bool> connected(Ports& ports, const AttachmentRecord& any, const std::vector<Sbdf>& devices);
 /// pciback has exported every device; the guest has not run yet.

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <map>
 
+#include "assign/claim.hpp"
 #include "assign/facts.hpp"
 #include "assign/nodes.hpp"
 #include "assign/plans.hpp"
@@ -72,6 +73,33 @@ Result<std::vector<Plan>> Toolstack::reconcile(const std::vector<Sbdf>& busy) {
     plans.push_back(detail::build_take_back(input, settings_));
   }
   return plans;
+}
+
+Result<std::optional<Error>> Toolstack::awaits_clean_up(const std::vector<DeviceSpec>& specs) {
+  auto all = ports_.journal.all();
+  if (!all) return tl::unexpected(all.error());
+  for (const auto& spec : specs) {
+    auto wanted = spec.sbdf;
+    if (!spec.name.empty()) {
+      auto named = detail::device_named(ports_.store, spec.name);
+      if (!named) return tl::unexpected(named.error());
+      if (!*named) continue;
+      wanted = **named;
+    }
+    for (const auto& record : *all) {
+      auto device = record.device;
+      if (spec.all_functions) device.function = wanted.function;
+      if (device != wanted) continue;
+      auto situation = look(ports_, {record.domid, record.domain_uuid});
+      if (!situation) return tl::unexpected(situation.error());
+      if (!situation->living)
+        return Error{ErrorKind::busy, "E-OWNED",
+                     fmt::format("{} is still being taken back from {} (domain {}), which is gone",
+                                 record.device.str(), record.domain_name, record.domid),
+                     "`pciassign status` tells what is in the way", 0};
+    }
+  }
+  return std::nullopt;
 }
 
 }  // namespace pciassign

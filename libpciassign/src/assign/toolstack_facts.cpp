@@ -53,17 +53,11 @@ Result<std::vector<Owner>> read_owners(Ports& ports) {
     if (known.insert(record.device).second) owners.push_back({record.device, record.domid, false});
   auto markers = read_markers(ports.store);
   if (!markers) return tl::unexpected(markers.error());
-  std::map<DomId, bool> living;  // many markers, few domains
   for (const auto& marker : *markers) {
     if (known.contains(marker.device)) continue;
-    auto at = living.find(marker.domid);
-    if (at == living.end()) {
-      auto info = ports.xen.domain(marker.domid);
-      if (!info && info.error().kind != ErrorKind::not_found) return tl::unexpected(info.error());
-      at = living.emplace(marker.domid, info.has_value()).first;
-    }
-    // A marker of a domain that is gone was left behind: nobody has the device.
-    if (at->second) owners.push_back({marker.device, marker.domid, true});
+    auto left = is_stale(ports, marker.device, marker.domid);
+    if (!left) return tl::unexpected(left.error());
+    if (!*left) owners.push_back({marker.device, marker.domid, true});
   }
   return owners;
 }

@@ -147,6 +147,10 @@ class SysfsPciBus final : public PciBus {
     return detail::write_text(pciback_dir() / "permissive", sbdf.str());
   }
 
+  bool has_backend(std::uint32_t domid) override {
+    return detail::exists(sys_ / fmt::format("bus/xen-backend/devices/pci-{}-0", domid));
+  }
+
   bool pciback_present() override { return detail::exists(pciback_dir()); }
 
  private:

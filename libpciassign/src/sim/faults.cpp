@@ -11,6 +11,7 @@ void Faults::kill_nth(std::size_t n, When when) {
 }
 void Faults::clear() {
   faults_.clear();
+  failing_.clear();
 }
 
 std::size_t Faults::enter(const char* name) {
@@ -19,6 +20,8 @@ std::size_t Faults::enter(const char* name) {
 }
 
 std::optional<Error> Faults::strike(std::size_t now, When when, const char* name) {
+  if (when == When::before && failing_.contains(name))
+    return fail_errno(std::string("injected into ") + name, EIO).value();
   const auto at = faults_.find(now);
   if (at == faults_.end() || at->second.when != when) return std::nullopt;
   if (at->second.error == 0) throw Killed{};

@@ -170,6 +170,9 @@ Result<int> Hypervisor::map_gsi(DomId domid, int gsi) {
     // The trap: a pirq that means another interrupt already is left so, and 0 is returned.
     if (const auto at = domain->pirqs.find(gsi); at != domain->pirqs.end() && at->second != gsi)
       return gsi;
+    // And so is a line that another pirq means.
+    for (const auto& [pirq, irq] : domain->pirqs)
+      if (irq == gsi && pirq != gsi) return gsi;
     domain->pirqs[gsi] = gsi;
     domain->irqs.insert(gsi);  // mapping grants by itself
     return gsi;

@@ -159,5 +159,25 @@ TEST(Detach, WhatXlAttachedIsLeftToXl) {
   EXPECT_EQ(scene.plan_attach({kNic}, AttachMode::hot, kOther).error().code, "E-OWNED");
 }
 
+TEST(Detach, WhatADeviceFromXlNeedsStaysGranted) {
+  Scene scene;
+  ASSERT_FALSE(scene.attach({kNic}).error);
+  // xl gave the sound card to the same domain: same line, and a BAR in the NIC's first page.
+  auto& sound = scene.world.pci.all[kSound].facts;
+  const auto nic = scene.world.pci.all[kNic].facts;
+  sound.irq = nic.irq;
+  sound.regions = {{0, nic.regions[0].start + 0x800, 0x100, false, false, false}};
+  auto& store = scene.world.store;
+  const std::string back = "/local/domain/0/backend/pci/3/0";
+  store.put(back + "/num_devs", "2");
+  store.put(back + "/dev-1", kSound.str());
+  store.put(back + "/state-1", "3");
+  EXPECT_FALSE(scene.detach({kNic}).error);
+  const auto& domain = scene.world.xen.all[kNet];
+  EXPECT_EQ(domain.frames, (std::set<std::uint64_t>{nic.regions[0].first_frame()}));
+  EXPECT_EQ(domain.irqs, (std::set<int>{nic.irq}));
+  EXPECT_TRUE(domain.pirqs.contains(nic.irq));
+}
+
 }  // namespace
 }  // namespace pciassign::test

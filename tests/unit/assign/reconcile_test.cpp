@@ -223,5 +223,31 @@ TEST(Reconcile, AnUnpluggedDeviceIsForgotten) {
   EXPECT_FALSE(scene.world.xen.all[kNet].has_rights());
 }
 
+TEST(Reconcile, ItIsToldThatADeviceStillComesBackFromADeadDomain) {
+  Scene scene;
+  ASSERT_FALSE(scene.attach({kNic}).error);
+  const std::vector<DeviceSpec> specs = {Scene::spec(kDisk), Scene::spec(kNic)};
+  EXPECT_FALSE(*scene.tools.awaits_clean_up(specs)) << "the domain lives";
+  scene.world.destroy(kNet);
+  scene.world.add_domain(kNet, "net");  // its successor has the same number
+  const auto waits = scene.tools.awaits_clean_up(specs);
+  ASSERT_TRUE(waits && *waits);
+  EXPECT_EQ((*waits)->kind, ErrorKind::busy);
+  EXPECT_FALSE(*scene.tools.awaits_clean_up({Scene::spec(kDisk)}));
+  scene.reconcile();
+  EXPECT_FALSE(*scene.tools.awaits_clean_up(specs));
+}
+
+TEST(Reconcile, OurMarkUnderAReusedDomidDoesNotKeepTheDeviceFromItsReset) {
+  Scene scene;
+  ASSERT_FALSE(scene.attach({kNic}).error);
+  scene.world.destroy(kNet);
+  scene.world.add_domain(kNet, "another");
+  const int resets = scene.world.pci.all[kNic].resets;
+  scene.reconcile();
+  EXPECT_GT(scene.world.pci.all[kNic].resets, resets);
+  EXPECT_FALSE(scene.world.store.tree().has("/libxl/pci/0000-00-04-0/domid"));
+}
+
 }  // namespace
 }  // namespace pciassign::test

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,8 @@ class Faults {
  public:
   /// The nth call from now on (1: the next one) fails with `error`, before or after its effect.
   void fail_nth(std::size_t n, int error = EIO, When when = When::before);
+  /// Every call of that name fails before its effect, until clear().
+  void fail_all(const std::string& name) { failing_.insert(name); }
   /// The process dies in the nth call from now on.
   void kill_nth(std::size_t n, When when);
   void clear();
@@ -50,6 +53,7 @@ class Faults {
 
   std::size_t calls_ = 0;
   std::map<std::size_t, Fault> faults_;
+  std::set<std::string> failing_;
   std::vector<std::string> log_;
 };
 

@@ -27,6 +27,8 @@ class PciBus final : public pciassign::PciBus {
 
   std::map<Sbdf, BusDevice> all;
   bool module_loaded = true;
+  /// For has_backend(); empty: none is left when its nodes are gone.
+  std::function<bool(std::uint32_t)> backend_lingers;
   /// pciback released the device (driver unbound): the simulated back end stops serving it.
   std::function<void(const Sbdf&)> on_unbind;
   /// After a reset; the simulated Xen clears MSI-X MASKALL.
@@ -40,6 +42,9 @@ class PciBus final : public pciassign::PciBus {
   Result<void> bind_pciback(const Sbdf& sbdf) override;
   Result<void> unbind_pciback(const Sbdf& sbdf, const std::string& driver) override;
   Result<void> set_permissive(const Sbdf& sbdf) override;
+  bool has_backend(std::uint32_t domid) override {
+    return backend_lingers && backend_lingers(domid);
+  }
   bool pciback_present() override { return module_loaded; }
 
  private:
