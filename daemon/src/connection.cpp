@@ -10,8 +10,10 @@
 namespace pciassign::daemon {
 namespace {
 
-/// A client that does not read is given up when this much waits for it.
-constexpr std::size_t kMostUnread = rpc::kMaxReplyBytes;
+/// No request is taken while more than this waits for the client.
+constexpr std::size_t kBacklog = std::size_t{256} << 10;
+/// What comes unasked (steps of plans) adds to it; a client that never reads is given up then.
+constexpr std::size_t kMostUnread = std::size_t{8} << 20;
 
 }  // namespace
 
@@ -36,21 +38,48 @@ void Connection::readable() {
     return;
   }
   if (closing_) return;
-  const bool fits =
-      framer_.feed({buffer.data(), static_cast<std::size_t>(n)}, [this](std::string_view line) {
-        if (fd_ && !closing_ && on_line) on_line(line);
-      });
-  if (!fits && fd_ && on_too_long) on_too_long();
+  too_long_ = !framer_.feed({buffer.data(), static_cast<std::size_t>(n)},
+                            [this](std::string_view line) { lines_.emplace_back(line); });
+  next();
+}
+
+/// Decides what comes next: a line in a turn of its own, or more to read.
+void Connection::next() {
+  if (!fd_ || closing_) return;
+  const bool waits = !lines_.empty() || too_long_;
+  const bool behind = queued_bytes_ > kBacklog;
+  if (waits || behind)
+    watch_->pause_reading();
+  else
+    watch_->resume_reading();
+  if (!waits || behind || std::exchange(turn_, true)) return;
+  reactor_.post([self = shared_from_this()] {
+    self->turn_ = false;
+    self->take_one();
+  });
+}
+
+void Connection::take_one() {
+  if (!fd_ || closing_) return;
+  if (!lines_.empty()) {
+    const auto line = std::move(lines_.front());
+    lines_.pop_front();
+    if (on_line) on_line(line);
+  } else if (std::exchange(too_long_, false) && on_too_long) {
+    on_too_long();
+  }
+  next();
 }
 
 void Connection::send(std::string line) {
   if (!fd_ || closing_) return;
-  queued_bytes_ += line.size();
-  queue_.push_back(std::move(line));
+  // One answer may be larger than the bound; it is what is added to a heap that is not.
   if (queued_bytes_ > kMostUnread) {
     close();
     return;
   }
+  queued_bytes_ += line.size();
+  queue_.push_back(std::move(line));
   if (!waiting_) flush();
 }
 
@@ -65,6 +94,7 @@ void Connection::flush() {
       watch_->once_writable([self = shared_from_this()] {
         self->waiting_ = false;
         if (self->fd_) self->flush();
+        self->next();
       });
       return;
     }

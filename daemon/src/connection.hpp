@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /// \file
 /// One client of the control socket: lines in, lines out, never blocking. The client is not
-/// trusted: what it sends and what it leaves unread are both bounded.
+/// trusted: what it sends and what it leaves unread are both bounded, and however many requests it
+/// sends at once, one is taken in each turn of the loop, and none while its answers lie unread.
 #pragma once
 #include <sys/types.h>
 
@@ -41,12 +42,16 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
  private:
   void readable();
+  void next();
+  void take_one();
   void flush();
 
   Reactor& reactor_;
   UniqueFd fd_;
   std::unique_ptr<Reactor::Descriptor> watch_;
   rpc::LineFramer framer_;
+  std::deque<std::string> lines_;  ///< Of one read at most: more is read when they are done.
+  bool too_long_ = false, turn_ = false;
   std::deque<std::string> queue_;
   std::size_t queued_bytes_ = 0, sent_of_first_ = 0;
   bool waiting_ = false, closing_ = false;

@@ -41,7 +41,12 @@ class AsioDescriptor final : public Reactor::Descriptor {
 
   void on_readable(std::function<void()> task) override {
     state_->readable = std::move(task);
-    wait_readable(state_);
+    resume_reading();
+  }
+  void pause_reading() override { state_->paused = true; }
+  void resume_reading() override {
+    state_->paused = false;
+    if (!state_->waiting) wait_readable(state_);
   }
   void once_writable(std::function<void()> task) override {
     state_->stream.async_wait(asio::posix::stream_descriptor::wait_write,
@@ -55,13 +60,15 @@ class AsioDescriptor final : public Reactor::Descriptor {
     State(asio::io_context& io, int fd) : stream(io, fd) {}
     asio::posix::stream_descriptor stream;
     std::function<void()> readable;
-    bool alive = true;
+    bool alive = true, paused = false, waiting = false;
   };
   static void wait_readable(const std::shared_ptr<State>& state) {
+    state->waiting = true;
     state->stream.async_wait(asio::posix::stream_descriptor::wait_read, [state](const auto& ec) {
-      if (ec || !state->alive) return;
+      state->waiting = false;
+      if (ec || !state->alive || state->paused) return;
       state->readable();
-      if (state->alive) wait_readable(state);
+      if (state->alive && !state->paused && !state->waiting) wait_readable(state);
     });
   }
   std::shared_ptr<State> state_;

@@ -45,6 +45,9 @@ class Reactor {
     virtual ~Descriptor() = default;
     /// Calls `task` each time the descriptor is readable, until this is destroyed.
     virtual void on_readable(std::function<void()> task) = 0;
+    /// In between, readiness is not looked at.
+    virtual void pause_reading() = 0;
+    virtual void resume_reading() = 0;
     /// Calls `task` once when it is writable.
     virtual void once_writable(std::function<void()> task) = 0;
   };

@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The control socket against clients that misbehave.
+#include <sys/socket.h>
+
+#include <array>
+
 #include "fixture.hpp"
 
 namespace pciassign::test {
@@ -127,6 +131,87 @@ TEST_F(DaemonTest, only_root_may_change) {
   }
   core.commands().handle(session, R"({"jsonrpc":"2.0","id":1,"method":"list"})");
   EXPECT_THAT(answer, HasSubstr("\"result\""));
+}
+
+/// A connection by itself; the test is its client.
+class OneConnection : public ::testing::Test {
+ protected:
+  OneConnection() {
+    std::array<int, 2> ends{};
+    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0)
+      throw std::runtime_error("socketpair");
+    client = daemon::UniqueFd(ends[0]);
+    connection = std::make_shared<daemon::Connection>(reactor, daemon::UniqueFd(ends[1]), 4096);
+  }
+  ~OneConnection() override { connection->close(); }
+  void put(std::string_view text) const {
+    ASSERT_EQ(::send(client.get(), text.data(), text.size(), 0), static_cast<ssize_t>(text.size()));
+  }
+  /// Runs `task` once for each of `turns` turns of the loop, and then ends the loop.
+  void each_turn(int turns, std::function<void()> task) {
+    reactor.post([this, turns, task = std::move(task)] {
+      task();
+      if (turns > 1) return each_turn(turns - 1, task);
+      reactor.stop();
+    });
+  }
+  daemon::Reactor reactor{daemon::Reactor::Worker::none};
+  daemon::UniqueFd client;
+  std::shared_ptr<daemon::Connection> connection;
+};
+
+TEST_F(OneConnection, others_have_their_turn_between_two_requests) {
+  std::string order;
+  connection->on_line = [&](std::string_view line) {
+    order += line;
+    reactor.post([&] { order += '.'; });
+    if (line == "c") reactor.post([&] { reactor.stop(); });
+  };
+  connection->start();
+  put("a\nb\nc\n");
+  reactor.run();
+  EXPECT_EQ(order, "a.b.c.");
+}
+
+TEST_F(OneConnection, no_request_is_taken_while_the_answers_lie_unread) {
+  int taken = 0;
+  const std::string answer(1U << 20, 'x');
+  connection->on_line = [&](std::string_view) {
+    ++taken;
+    connection->send(answer);
+  };
+  connection->start();
+  put("a\nb\n");
+  put("c\n");
+  int most = 0;
+  std::size_t read = 0;
+  each_turn(100'000, [&, turn = 0]() mutable {
+    if (++turn < 1000) {
+      most = std::max(most, taken);
+      return;
+    }
+    std::array<char, 65536> buffer;
+    const auto n = ::recv(client.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
+    if (n > 0) read += static_cast<std::size_t>(n);
+    if (read == 3 * answer.size()) reactor.stop();
+  });
+  reactor.run();
+  EXPECT_EQ(most, 1);
+  EXPECT_EQ(taken, 3);
+  EXPECT_EQ(read, 3 * answer.size());
+}
+
+TEST_F(OneConnection, a_client_that_never_reads_what_comes_unasked_is_given_up) {
+  bool closed = false;
+  connection->on_closed = [&] {
+    closed = true;
+    reactor.stop();
+  };
+  connection->start();
+  for (int i = 0; i < 12; ++i) connection->send(std::string(1U << 20, 'x'));
+  each_turn(100, [] {});
+  reactor.run();
+  EXPECT_TRUE(closed);
 }
 
 }  // namespace
