@@ -15,14 +15,16 @@ constexpr std::array kWatches{"@introduceDomain", "@releaseDomain", "backend/pci
 Core::Core(Reactor& reactor, Ports ports, const config::DaemonConfig& config, Log& log)
     : reactor_(reactor),
       log_(log),
+      paths_(config.paths),
       toolstack_(ports, config.settings),
       files_(config.paths.state),
       scheduler_(reactor, ports, log, config.limits.plans),
       reconciler_(reactor, toolstack_, scheduler_, log),
-      watcher_(toolstack_, scheduler_, files_, log),
+      watcher_(reactor, toolstack_, scheduler_, files_, log),
       commands_(toolstack_, scheduler_, reconciler_, watcher_, files_, log),
       server_(reactor, commands_, log, config.limits) {
   commands_.compare = [this] { compare(); };
+  watcher_.compare = [this] { compare(); };
   scheduler_.on_job_over = [this] {
     if (shut_down_done_) {
       if (scheduler_.idle()) reactor_.post(std::exchange(shut_down_done_, nullptr));
@@ -38,6 +40,15 @@ void Core::set_assignments(config::Assignments assignments) {
   if (started_) watcher_.notice();
   watcher_.set_assignments(std::move(assignments));
   compare();
+}
+
+bool Core::reconfigure(const config::DaemonConfig& config) {
+  log_.set_level(config.log_level);
+  toolstack_.set_settings(config.settings);
+  scheduler_.set_most(config.limits.plans);
+  server_.set_limits(config.limits);
+  return config.paths.state == paths_.state && config.paths.socket == paths_.socket &&
+         config.paths.sysfs == paths_.sysfs;
 }
 
 Result<void> Core::start(UniqueFd listening) {
@@ -85,6 +96,7 @@ void Core::store_readable() {
 void Core::shut_down(std::function<void()> done) {
   server_.stop_accepting();
   reconciler_.stop();
+  watcher_.stop();
   shut_down_done_ = std::move(done);
   scheduler_.drain();
   if (scheduler_.idle()) reactor_.post(std::exchange(shut_down_done_, nullptr));

@@ -24,6 +24,8 @@ class Core {
   Core& operator=(const Core&) = delete;
 
   void set_assignments(config::Assignments assignments);
+  /// Takes over what can change while it runs. False: paths changed, which needs a restart.
+  [[nodiscard]] bool reconfigure(const config::DaemonConfig& config);
   /// Watches xenstore, compares the journal with the world, and answers at `listening`.
   Result<void> start(UniqueFd listening);
   /// Undoes or ends what runs, then calls `done`.
@@ -42,6 +44,7 @@ class Core {
 
   Reactor& reactor_;
   Log& log_;
+  config::Paths paths_;
   Toolstack toolstack_;
   StateFiles files_;
   Scheduler scheduler_;

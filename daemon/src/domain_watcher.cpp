@@ -9,8 +9,24 @@
 namespace pciassign::daemon {
 namespace {
 
+using Pause = StateFiles::Pause;
+using std::chrono::seconds;
+
+constexpr seconds kFirstRetry{1}, kLongestRetry{60};
+/// As long as a toolstack may take from the introduction of a domain to its own unpause.
+constexpr seconds kReleasing{20};
+/// A domain that is to start in any case waits no longer for what its predecessor left.
+constexpr seconds kLongestWait{60};
+
 std::string name_path(DomId domid) {
   return fmt::format("/local/domain/{}/name", domid);
+}
+
+/// EINVAL: it is not paused, so it runs already.
+Result<void> unpause(Ports& ports, DomId domid) {
+  auto done = ports.xen.unpause(domid);
+  if (!done && done.error().sys_errno == EINVAL) return {};
+  return done;
 }
 
 std::vector<LogField> fields_of(const DomainInfo& info, const std::string& name) {
@@ -23,19 +39,28 @@ Step unpause_step(DomId domid, const std::string& name) {
   Step step;
   step.id = "unpause";
   step.words = fmt::format("let {} run", name);
-  step.run = [domid](Ports& ports) { return ports.xen.unpause(domid); };
+  step.run = [domid](Ports& ports) { return unpause(ports, domid); };
   return step;
 }
 
-DomainWatcher::DomainWatcher(Toolstack& toolstack, Scheduler& scheduler, StateFiles& files,
-                             Log& log)
-    : toolstack_(toolstack), scheduler_(scheduler), files_(files), log_(log) {}
+DomainWatcher::DomainWatcher(Reactor& reactor, Toolstack& toolstack, Scheduler& scheduler,
+                             StateFiles& files, Log& log)
+    : toolstack_(toolstack),
+      scheduler_(scheduler),
+      files_(files),
+      log_(log),
+      timer_(reactor.make_timer()) {}
+
+void DomainWatcher::stop() {
+  stopped_ = true;
+  timer_->cancel();
+}
 
 void DomainWatcher::set_assignments(config::Assignments assignments) {
   assignments_ = std::move(assignments);
   // What is new for a running domain is attached; what is gone stays until it is detached.
   for (auto& [domid, domain] : domains_) {
-    if (domain.stage == Stage::over) look_at(domain);
+    if (domain.stage == Stage::over || domain.stage == Stage::failed) look_at(domain);
   }
 }
 
@@ -55,7 +80,12 @@ void DomainWatcher::notice() {
     domain.info = info;
     if (same) domains_.erase(known);
     if (info.gone()) {
+      if (domain.stage == Stage::unnamed)
+        (void)toolstack_.ports().store.unwatch(name_path(info.domid), "name");
       domain.stage = Stage::over;
+    } else if (!info.paused &&
+               (domain.stage == Stage::failed || domain.stage == Stage::releasing)) {
+      see_unpaused(domain);
     } else if (domain.stage == Stage::unnamed || domain.stage == Stage::held) {
       look_at(domain);
     }
@@ -65,11 +95,22 @@ void DomainWatcher::notice() {
 }
 
 void DomainWatcher::forget(const Domain& domain) {
-  if (domain.stage == Stage::unnamed) {
+  // Its number may have gone to another domain, whose name is waited for as well.
+  const auto known = domains_.find(domain.info.domid);
+  const bool watched = known != domains_.end() && known->second.stage == Stage::unnamed;
+  if (domain.stage == Stage::unnamed && !watched) {
     (void)toolstack_.ports().store.unwatch(name_path(domain.info.domid), "name");
   }
-  const auto known = domains_.find(domain.info.domid);
-  if (known == domains_.end()) files_.clear_paused(domain.info.domid);
+  if (known == domains_.end()) files_.clear_pause(domain.info.domid);
+}
+
+/// Somebody let the domain run: there is nothing left for us to let go.
+void DomainWatcher::see_unpaused(Domain& domain) {
+  if (domain.stage == Stage::failed)
+    log_.warning("started-without", "was started by hand, without its devices",
+                 fields_of(domain.info, domain.name));
+  files_.clear_pause(domain.info.domid);
+  domain.stage = Stage::over;
 }
 
 void DomainWatcher::read_name(Domain& domain) {
@@ -93,17 +134,27 @@ void DomainWatcher::look_at(Domain& domain) {
     return;
   }
   domain.devices = missing(domain);
-  const bool held_by_us = files_.is_paused(domain.info);
+  auto note = files_.pause_of(domain.info);
+  if (note != Pause::none && !domain.info.paused) {
+    // It runs, so that the note is what a former daemon left when it let the domain go.
+    files_.clear_pause(domain.info.domid);
+    note = Pause::none;
+  }
   if (domain.devices.empty()) {
     domain.stage = Stage::over;
-    // An earlier daemon attached everything and died before it let the domain go, or noted that.
-    if (held_by_us) release(domain);
+    // An earlier daemon attached everything and died before it let the domain go,
+    if (note == Pause::ours) release(domain);
+    // or when it did. Then the pause is ours, or the toolstack's, which goes by itself.
+    if (note == Pause::releasing) {
+      domain.stage = Stage::releasing;
+      domain.again = std::chrono::steady_clock::now() + kReleasing;
+    }
     return;
   }
   const auto assignment = assignments_.find(domain.name);
   if (assignment != assignments_.end()) domain.on_failure = assignment->second.on_failure;
   domain.stage = Stage::due;
-  if (held_by_us) {
+  if (note != Pause::none) {
     domain.mode = AttachMode::cold;
   } else if (domain.info.paused) {
     pause(domain);
@@ -146,7 +197,7 @@ void DomainWatcher::pause(Domain& domain) {
   }
   // First the pause, then the note: a daemon that dies between leaves a paused domain, which an
   // administrator can let go, rather than one that started without its devices.
-  if (const auto noted = files_.set_paused(domain.info); !noted) {
+  if (const auto noted = files_.set_pause(domain.info, Pause::ours); !noted) {
     log_.warning("pause-not-noted", noted.error().message, fields);
   }
   domain.mode = AttachMode::cold;
@@ -154,37 +205,84 @@ void DomainWatcher::pause(Domain& domain) {
 }
 
 void DomainWatcher::release(Domain& domain) {
-  const DomId domid = domain.info.domid;
-  if (domain.info.paused) {
-    if (const auto started = toolstack_.ports().xen.unpause(domid); !started) {
-      log_.error("unpause-failed", started.error().message, fields_of(domain.info, domain.name));
-    }
+  const auto done = let_run(domain).run(toolstack_.ports());
+  if (done || done.error().sys_errno == ESRCH) {
+    files_.clear_pause(domain.info.domid);
+    domain.stage = Stage::over;
+    return;
   }
-  files_.clear_paused(domid);
+  log_.error("unpause-failed", done.error().message, fields_of(domain.info, domain.name));
+  domain.stage = Stage::releasing;  // tried again
+  domain.again = std::chrono::steady_clock::now() + kFirstRetry;
+}
+
+/// The note comes first: a daemon that dies after the unpause must not be followed by one that
+/// takes the toolstack's pause for ours.
+Step DomainWatcher::let_run(const Domain& domain) {
+  Step step = unpause_step(domain.info.domid, domain.name);
+  step.run = [this, info = domain.info](Ports& ports) -> Result<void> {
+    if (auto noted = files_.set_pause(info, Pause::releasing); !noted)
+      log_.warning("pause-not-noted", noted.error().message, fields_of(info, {}));
+    return unpause(ports, info.domid);
+  };
+  return step;
 }
 
 void DomainWatcher::proceed() {
+  const auto now = std::chrono::steady_clock::now();
   std::vector<DomId> due;
-  for (const auto& [domid, domain] : domains_) {
+  for (auto& [domid, domain] : domains_) {
+    const bool again = domain.again <= now;
+    if (domain.stage == Stage::releasing && again) release(domain);
+    if (domain.stage == Stage::failed && again) look_at(domain);  // what is missing by now
     if (domain.stage == Stage::due) due.push_back(domid);
   }
   for (const DomId domid : due) attach(domains_.at(domid));
+  arm();
+}
+
+void DomainWatcher::arm() {
+  Time next = Time::max();
+  for (const auto& [domid, domain] : domains_) {
+    if (domain.stage == Stage::failed || domain.stage == Stage::releasing)
+      next = std::min(next, domain.again);
+  }
+  if (next == Time::max() || stopped_) {
+    timer_->cancel();
+    return;
+  }
+  timer_->at(next, [this] {
+    if (compare) compare();
+  });
+}
+
+/// Until something that is under way is over: a plan, or the predecessor's clean-up.
+void DomainWatcher::wait_for(Domain& domain, const Error& busy) {
+  if (!std::exchange(domain.waits, true)) {
+    domain.waits_since = std::chrono::steady_clock::now();
+    log_.info("domain-waits", busy.message, fields_of(domain.info, domain.name));
+  }
 }
 
 void DomainWatcher::attach(Domain& domain) {
   const DomId domid = domain.info.domid;
   if (const auto busy = scheduler_.conflict(domain.devices, domid)) {
-    if (!std::exchange(domain.waits, true)) {
-      log_.info("domain-waits", busy->message, fields_of(domain.info, domain.name));
-    }
+    wait_for(domain, *busy);
     return;  // Comes back when that plan is over.
   }
+  if (const auto busy = toolstack_.awaits_clean_up(domain.devices); busy && *busy) {
+    wait_for(domain, **busy);
+    const auto waited = std::chrono::steady_clock::now() - domain.waits_since;
+    if (domain.on_failure == config::OnFailure::start && waited > kLongestWait) over(domid, **busy);
+    return;  // Comes back after each try to clean up.
+  }
+  domain.waits = false;
   Result<Plan> plan = toolstack_.plan_attach(domid, domain.devices, domain.mode);
   if (!plan) {
     over(domid, plan.error());
     return;
   }
-  if (domain.mode == AttachMode::cold) plan->steps.push_back(unpause_step(domid, domain.name));
+  if (domain.mode == AttachMode::cold) plan->steps.push_back(let_run(domain));
   JobHandlers handlers;
   handlers.on_done = [this, domid, uuid = domain.info.uuid](const Plan&, const PlanReport& report) {
     const auto found = domains_.find(domid);
@@ -205,13 +303,13 @@ void DomainWatcher::over(DomId domid, const std::optional<Error>& error) {
   // Undone because we stop: the domain stays paused and noted, and the next daemon takes it up.
   if (error && scheduler_.draining()) return;
   const auto fields = fields_of(domain.info, domain.name);
-  const bool cold = files_.is_paused(domain.info);
+  const bool cold = domain.mode == AttachMode::cold;
   if (domain.info.gone()) {
-    files_.clear_paused(domid);
+    files_.clear_pause(domid);
     return;
   }
   if (!error) {
-    files_.clear_paused(domid);
+    files_.clear_pause(domid);
     log_.info("domain-ready", "has its devices", fields);
     return;
   }
@@ -222,16 +320,34 @@ void DomainWatcher::over(DomId domid, const std::optional<Error>& error) {
   }
   if (domain.on_failure == config::OnFailure::start) {
     log_.error("attach-failed", "starts WITHOUT its devices: " + error->message + hint, fields);
-    if (const auto started = toolstack_.ports().xen.unpause(domid); !started) {
-      log_.error("unpause-failed", started.error().message, fields);
-    }
+    release(domain);
   } else {
-    log_.error("attach-failed",
-               fmt::format("stays paused: {}{}; to start it anyway: xl unpause {}", error->message,
-                           hint, domid),
-               fields);
+    fail_paused(domain, *error);
   }
-  files_.clear_paused(domid);
+  arm();
+}
+
+/// Nobody but us will attach the devices, and what is in the way may go: another domain lets go
+/// of one, a driver is unbound, the firmware's setting is found and the machine stays up.
+void DomainWatcher::fail_paused(Domain& domain, const Error& error) {
+  const auto pause = std::min(kLongestRetry, kFirstRetry * (1U << std::min(domain.failures, 6U)));
+  ++domain.failures;
+  domain.stage = Stage::failed;
+  domain.again = std::chrono::steady_clock::now() + pause;
+  auto fields = fields_of(domain.info, domain.name);
+  fields.push_back({"seconds", std::to_string(pause.count())});
+  if (files_.pause_of(domain.info) == Pause::releasing)
+    (void)files_.set_pause(domain.info, Pause::ours);  // else the next attempt notes it
+  if (std::exchange(domain.why, error.message) == error.message) {
+    log_.debug("attach-retry", error.message, std::move(fields));
+    return;
+  }
+  const std::string hint = error.hint.empty() ? "" : " (" + error.hint + ")";
+  log_.error(
+      "attach-failed",
+      fmt::format("stays paused, and is tried again: {}{}; to start it anyway: xl unpause {}",
+                  error.message, hint, domain.info.domid),
+      std::move(fields));
 }
 
 Result<void> DomainWatcher::hold(const std::string& name, std::uint64_t session) {

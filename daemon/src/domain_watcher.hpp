@@ -4,12 +4,16 @@
 /// instruction: pauses it as soon as xenstore introduces it, attaches, lets it go.
 /// Every call compares what is with what should be; no call depends on an earlier event.
 #pragma once
+#include <chrono>
+#include <functional>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "log.hpp"
 #include "pciassign/toolstack.hpp"
+#include "reactor.hpp"
 #include "scheduler.hpp"
 #include "state_files.hpp"
 
@@ -17,7 +21,8 @@ namespace pciassign::daemon {
 
 class DomainWatcher {
  public:
-  DomainWatcher(Toolstack& toolstack, Scheduler& scheduler, StateFiles& files, Log& log);
+  DomainWatcher(Reactor& reactor, Toolstack& toolstack, Scheduler& scheduler, StateFiles& files,
+                Log& log);
 
   void set_assignments(config::Assignments assignments);
   [[nodiscard]] const config::Assignments& assignments() const { return assignments_; }
@@ -26,6 +31,10 @@ class DomainWatcher {
   void notice();
   /// Begins the attachments that are due and that no other plan is in the way of.
   void proceed();
+
+  void stop();
+  /// Called when something is due again; set by Core.
+  std::function<void()> compare;
 
   /// While a session holds a name, the domain of that name is left to its `create`.
   Result<void> hold(const std::string& name, std::uint64_t session);
@@ -38,7 +47,16 @@ class DomainWatcher {
   [[nodiscard]] std::vector<std::string> configured_names() const;
 
  private:
-  enum class Stage { unnamed, held, due, attaching, over };
+  using Time = std::chrono::steady_clock::time_point;
+  enum class Stage {
+    unnamed,
+    held,
+    due,
+    attaching,
+    failed,     ///< Stays paused; tried again.
+    releasing,  ///< A former daemon may have let it go; see StateFiles::Pause.
+    over
+  };
   struct Domain {
     DomainInfo info;
     std::string name;
@@ -46,13 +64,22 @@ class DomainWatcher {
     AttachMode mode = AttachMode::cold;
     std::vector<DeviceSpec> devices;
     config::OnFailure on_failure = config::OnFailure::keep_paused;
-    bool waits = false;  ///< Told once that another plan is in the way.
+    bool waits = false;  ///< Told once that something is in the way.
+    Time waits_since{};
+    unsigned failures = 0;
+    std::string why;  ///< Of the last failure, as it was told.
+    Time again{};     ///< When a failed or releasing one is looked at again.
   };
   void look_at(Domain& domain);
   void read_name(Domain& domain);
+  void see_unpaused(Domain& domain);
   [[nodiscard]] std::vector<DeviceSpec> missing(const Domain& domain);
   void pause(Domain& domain);
   void release(Domain& domain);
+  void wait_for(Domain& domain, const Error& busy);
+  void fail_paused(Domain& domain, const Error& error);
+  [[nodiscard]] Step let_run(const Domain& domain);
+  void arm();
   void attach(Domain& domain);
   void over(DomId domid, const std::optional<Error>& error);
   void forget(const Domain& domain);
@@ -64,6 +91,8 @@ class DomainWatcher {
   config::Assignments assignments_;
   std::map<DomId, Domain> domains_;
   std::map<std::string, std::uint64_t> holds_;  ///< Name to session.
+  std::unique_ptr<Reactor::Timer> timer_;
+  bool stopped_ = false;
 };
 
 /// A step that lets a domain run; the last of a plan that attached to a paused one.

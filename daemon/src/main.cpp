@@ -61,6 +61,22 @@ LogSink choose_sink(const Options& options) {
   return journal ? journal_sink() : stderr_sink();
 }
 
+/// All of it or, when something is wrong with it, nothing.
+void reload(const Options& options, Core& core, Log& log) {
+  const Result<config::DaemonConfig> config = read_config(options);
+  Result<config::Assignments> assignments =
+      config ? config::load_assignments(config->paths.assignments)
+             : Result<config::Assignments>(tl::unexpected<Error>(config.error()));
+  if (!assignments) {
+    log.error("config", assignments.error().message + "; the former configuration stays");
+    return;
+  }
+  const bool all = core.reconfigure(*config);
+  core.set_assignments(std::move(*assignments));
+  log.info("config", "configuration read again");
+  if (!all) log.warning("config", "other paths of state, socket or sysfs need a restart");
+}
+
 int run(const Options& options) {
   const Result<config::DaemonConfig> config = read_config(options);
   if (!config) return complain(config.error());
@@ -91,13 +107,7 @@ int run(const Options& options) {
     bool stopping = false;
     reactor.on_signals({SIGTERM, SIGINT, SIGHUP}, [&](int number) {
       if (number == SIGHUP) {
-        Result<config::Assignments> fresh = config::load_assignments(config->paths.assignments);
-        if (!fresh) {
-          log.error("config", fresh.error().message + "; the former configuration stays");
-          return;
-        }
-        core.set_assignments(std::move(*fresh));
-        log.info("config", "configuration read again");
+        reload(options, core, log);
         return;
       }
       if (std::exchange(stopping, true)) return;

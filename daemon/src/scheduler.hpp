@@ -37,6 +37,8 @@ class Scheduler {
                                               std::optional<DomId> domid) const;
   [[nodiscard]] std::optional<Error> conflict(const std::vector<Sbdf>& devices,
                                               std::optional<DomId> domid) const;
+  /// For plans that are submitted from now on.
+  void set_most(std::size_t most) { most_ = most; }
   /// Begins the plan, from the loop; never calls a handler before it returned.
   Result<JobId> submit(Plan plan, JobHandlers handlers);
   /// Undoes what the plan did; nothing happens when it is over already.

@@ -26,6 +26,8 @@ class Server {
   void start(UniqueFd listening);
   /// No new clients; those that are there stay until their answers have left.
   void stop_accepting();
+  /// For clients that come from now on.
+  void set_limits(config::Limits limits) { limits_ = limits; }
   [[nodiscard]] std::size_t clients() const { return clients_.size(); }
 
  private:

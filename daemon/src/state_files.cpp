@@ -29,19 +29,21 @@ Result<void> StateFiles::write(const fs::path& file, const std::string& text) {
   return {};
 }
 
-Result<void> StateFiles::set_paused(const DomainInfo& domain) {
-  return write(paused_file(domain.domid), domain.uuid_str() + "\n");
+Result<void> StateFiles::set_pause(const DomainInfo& domain, Pause pause) {
+  return write(paused_file(domain.domid),
+               domain.uuid_str() + (pause == Pause::releasing ? "\nreleasing\n" : "\n"));
 }
 
-void StateFiles::clear_paused(DomId domid) {
+void StateFiles::clear_pause(DomId domid) {
   std::error_code ec;
   fs::remove(paused_file(domid), ec);
 }
 
-bool StateFiles::is_paused(const DomainInfo& domain) const {
+StateFiles::Pause StateFiles::pause_of(const DomainInfo& domain) const {
   std::ifstream in(paused_file(domain.domid));
-  std::string uuid;
-  return std::getline(in, uuid) && uuid == domain.uuid_str();
+  std::string uuid, word;
+  if (!std::getline(in, uuid) || uuid != domain.uuid_str()) return Pause::none;
+  return std::getline(in, word) && word == "releasing" ? Pause::releasing : Pause::ours;
 }
 
 Result<void> StateFiles::set_created(const DomainInfo& domain,

@@ -20,9 +20,12 @@ class StateFiles {
  public:
   explicit StateFiles(std::filesystem::path directory) : directory_(std::move(directory)) {}
 
-  Result<void> set_paused(const DomainInfo& domain);
-  void clear_paused(DomId domid);
-  [[nodiscard]] bool is_paused(const DomainInfo& domain) const;
+  /// That we hold a domain. It is `releasing` from before our unpause until the note is gone: a
+  /// daemon that finds it so cannot know whether the pause that it sees is still ours.
+  enum class Pause { none, ours, releasing };
+  Result<void> set_pause(const DomainInfo& domain, Pause pause);
+  void clear_pause(DomId domid);
+  [[nodiscard]] Pause pause_of(const DomainInfo& domain) const;
 
   Result<void> set_created(const DomainInfo& domain, const std::vector<DeviceSpec>& devices);
   [[nodiscard]] std::vector<DeviceSpec> created(const DomainInfo& domain) const;

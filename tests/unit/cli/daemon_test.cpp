@@ -125,6 +125,155 @@ TEST_F(Introduced, a_restarted_daemon_lets_go_what_its_predecessor_paused) {
   EXPECT_TRUE(std::filesystem::is_empty(config.paths.state / "paused"));
 }
 
+TEST_F(Introduced, a_failed_domain_that_stays_paused_is_tried_again) {
+  world.xen.host_info.iommu = false;
+  start(assigned("net", {"00:04.0"}));
+  introduce(3, "net");
+  ASSERT_TRUE(eventually([&] { return logged("attach-failed"); }));
+  on_loop([&] {
+    world.xen.host_info.iommu = true;
+    return 0;
+  });
+  EXPECT_TRUE(attached(nic, 3));
+  EXPECT_TRUE(eventually([&] { return world.xen.all[3].pause_count == 1; }));
+  EXPECT_TRUE(eventually([&] { return std::filesystem::is_empty(config.paths.state / "paused"); }));
+}
+
+TEST_F(Introduced, a_failed_domain_that_is_started_by_hand_is_left_alone) {
+  world.xen.host_info.iommu = false;
+  start(assigned("net", {"00:04.0"}));
+  introduce(3, "net");
+  ASSERT_TRUE(eventually([&] { return logged("attach-failed"); }));
+  on_loop([&] {
+    world.xen.all[3].pause_count = 0;
+    world.xen.all[3].info.paused = false;
+    world.xen.host_info.iommu = true;
+    return 0;
+  });
+  EXPECT_TRUE(eventually([&] { return logged("started-without"); }));
+  EXPECT_FALSE(on_loop([&] { return world.xen.all[3].has_rights(); }));
+  EXPECT_TRUE(std::filesystem::is_empty(config.paths.state / "paused"));
+}
+
+TEST_F(Introduced, the_assignment_that_failed_may_be_taken_away) {
+  world.xen.host_info.iommu = false;
+  start(assigned("net", {"00:04.0"}));
+  introduce(3, "net");
+  ASSERT_TRUE(eventually([&] { return logged("attach-failed"); }));
+  on_loop([&] {
+    core().set_assignments({});
+    return 0;
+  });
+  EXPECT_EQ(pauses(3), 1);
+}
+
+/// What a daemon leaves that dies while it lets a domain go.
+class Releasing : public Introduced {
+ protected:
+  void die_while_releasing(int pauses_left, const std::string& note) {
+    start(assigned("net", {"00:04.0"}));
+    introduce(3, "net");
+    ASSERT_TRUE(attached(nic, 3));
+    ASSERT_TRUE(eventually([&] { return logged("domain-ready"); }));
+    kill();
+    std::ofstream(config.paths.state / "paused" / "3") << world.xen.all[3].info.uuid_str() << '\n'
+                                                       << note;
+    world.xen.all[3].pause_count = pauses_left;
+    world.xen.all[3].info.paused = pauses_left > 0;
+  }
+  bool noted() { return std::filesystem::exists(config.paths.state / "paused" / "3"); }
+};
+
+TEST_F(Releasing, the_toolstacks_pause_is_not_taken_for_the_former_daemons) {
+  die_while_releasing(1, "releasing\n");
+  start(assigned("net", {"00:04.0"}));
+  EXPECT_EQ(pciassign({"status"}).status, 0);
+  EXPECT_EQ(pauses(3), 1);
+  EXPECT_TRUE(noted());
+  on_loop([&] {
+    world.xen.all[3].pause_count = 0;
+    world.xen.all[3].info.paused = false;
+    world.store.fire("@introduceDomain");
+    return 0;
+  });
+  EXPECT_TRUE(eventually([&] { return !noted(); }));
+}
+
+TEST_F(Releasing, a_domain_that_runs_is_not_taken_for_a_paused_one) {
+  die_while_releasing(0, "");
+  start(assigned("net", {"00:04.0", "00:05.0"}));
+  ASSERT_TRUE(attached(disk, 3));
+  EXPECT_TRUE(logged("domain-runs-already"));
+  EXPECT_FALSE(noted());
+}
+
+TEST_F(Introduced, no_watch_is_left_of_a_domain_that_died_without_a_name) {
+  start(assigned("net", {"00:04.0"}));
+  EXPECT_EQ(pciassign({"status"}).status, 0);
+  const auto before = on_loop([&] { return world.store.watches(); });
+  const auto nameless = [&](DomId domid) {
+    world.add_domain(domid, "x");
+    world.store.tree().remove("/local/domain/" + std::to_string(domid) + "/name");
+    world.store.fire("@introduceDomain");
+  };
+  on_loop([&] {
+    nameless(7);
+    return 0;
+  });
+  ASSERT_TRUE(eventually([&] { return world.store.watches() == before + 1; }));
+  on_loop([&] {
+    world.crash(7);
+    return 0;
+  });
+  EXPECT_TRUE(eventually([&] { return world.store.watches() == before; }));
+}
+
+TEST_F(Introduced, a_name_is_waited_for_although_the_number_was_used_before) {
+  start(assigned("net", {"00:04.0"}));
+  const auto nameless = [&] {
+    world.add_domain(3, "x");
+    world.store.tree().remove("/local/domain/3/name");
+    world.xen.all[3].pause_count = 1;
+    world.xen.all[3].info.paused = true;
+  };
+  on_loop([&] {
+    nameless();
+    return 0;
+  });
+  EXPECT_EQ(pciassign({"status"}).status, 0);
+  on_loop([&] {
+    world.destroy(3);
+    nameless();  // before anybody looked
+    return 0;
+  });
+  EXPECT_EQ(pciassign({"status"}).status, 0);
+  on_loop([&] {
+    world.store.put("/local/domain/3/name", "net");
+    return 0;
+  });
+  EXPECT_TRUE(attached(nic, 3));
+}
+
+TEST_F(Introduced, a_new_configuration_is_taken_over) {
+  start();
+  auto fresh = config;
+  fresh.limits.clients = 2;
+  fresh.settings.connect_limit = std::chrono::seconds(1);
+  EXPECT_TRUE(on_loop([&] { return core().reconfigure(fresh); }));
+  introduce(3, "net", 0);
+  on_loop([&] {
+    world.guest(3).front = sim::FrontMode::silent;
+    return 0;
+  });
+  EXPECT_THAT(pciassign({"attach", "net", "00:04.0"}).err, HasSubstr("within 1.0 s"));
+  {
+    const auto first = connect(), second = connect(), third = connect();
+    EXPECT_THAT(get_line(third), HasSubstr("busy"));
+  }
+  fresh.paths.state = "/elsewhere";
+  EXPECT_FALSE(on_loop([&] { return core().reconfigure(fresh); }));
+}
+
 class Dead : public Introduced {
  protected:
   void attach_nic() {
@@ -182,6 +331,29 @@ TEST_F(Dead, a_cleanup_that_failed_is_tried_again) {
     return 0;
   });
   EXPECT_TRUE(nothing_left());
+}
+
+TEST_F(Dead, a_successor_waits_for_the_clean_up_of_its_predecessor) {
+  introduce(3, "net", 0);
+  start(assigned("net", {"00:04.0"}));
+  ASSERT_TRUE(attached(nic, 3));
+  on_loop([&] {
+    // The clean-up cannot end, and is tried again only after a pause.
+    world.faults.fail_all("journal.erase");
+    world.destroy(3);
+    return 0;
+  });
+  ASSERT_TRUE(eventually([&] { return logged("retry"); }));
+  introduce(4, "net");
+  ASSERT_TRUE(eventually([&] { return logged("domain-waits"); }));
+  EXPECT_EQ(pauses(4), 2);
+  on_loop([&] {
+    world.faults.clear();
+    return 0;
+  });
+  EXPECT_TRUE(attached(nic, 4));
+  EXPECT_FALSE(logged("attach-failed"));
+  EXPECT_TRUE(eventually([&] { return world.xen.all[4].pause_count == 1; }));
 }
 
 class Waiting : public Introduced {

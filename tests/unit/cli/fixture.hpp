@@ -63,6 +63,7 @@ class DaemonTest : public ::testing::Test {
     }
     return false;
   }
+  [[nodiscard]] daemon::Core& core() { return *core_; }
   [[nodiscard]] bool logged(std::string_view id);
 
   const Sbdf nic{0, 0, 4, 0}, disk{0, 0, 5, 0};
