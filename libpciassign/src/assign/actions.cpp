@@ -199,7 +199,7 @@ Result<void> make_line_free(Ports& ports, const AttachmentRecord& record) {
     return fail(ErrorKind::failed,
                 fmt::format("Xen has GSI {} mapped to another pirq of domain {}", *record.gsi,
                             record.domid),
-                "something else mapped it; restart the domain");
+                "something else mapped it, or the domain has not let go of it; restart the domain");
   return after;
 }
 
