@@ -243,7 +243,7 @@ static void end_session(struct dice *d)
 		store_remove("state");
 		break;
 	case 2:
-		store_remove("");
+		store_remove_all();
 		break;
 	case 3:
 		store_nonsense(d, "state");

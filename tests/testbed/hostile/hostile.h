@@ -105,6 +105,9 @@ void store_state(int state);
 void store_number(const char *node, u32 value);
 void store_text(const char *node, const char *text);
 void store_remove(const char *node);
+void store_remove_all(void);
+/* The nodes that the toolstack wrote. */
+void store_restore(void);
 /* Nonsense for a node that says something else. */
 void store_nonsense(struct dice *d, const char *node);
 void store_vandal_act(struct dice *d);

@@ -66,6 +66,7 @@ static void leave(void)
 	end_thread(&vandal);
 	end_thread(&scribbler);
 	end_thread(&session);
+	store_restore();
 	store_state(6);
 	for (i = 0; i < 600 && (channel_take_back() || store_back_state() != 6); i++)
 		msleep(50);

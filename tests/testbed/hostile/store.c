@@ -60,6 +60,27 @@ void store_remove(const char *node)
 	hostile_count(HC_removals);
 }
 
+/*
+ * Every node, but not the directory: its parent is dom0's, and a guest that has deleted
+ * the directory cannot make it again, which would be the end of the attack.
+ */
+void store_remove_all(void)
+{
+	static const char *const nodes[] = {
+		"state", "pci-op-ref", "event-channel", "magic", "backend", "backend-id", "x",
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(nodes); i++)
+		store_remove(nodes[i]);
+}
+
+void store_restore(void)
+{
+	store_text("backend", back);
+	store_text("backend-id", back_id);
+}
+
 void store_nonsense(struct dice *d, const char *node)
 {
 	static const char *const texts[] = {
@@ -106,7 +127,7 @@ void store_vandal_act(struct dice *d)
 		break;
 	case 5:
 		if (dice_percent(d, 20))
-			store_remove("");
+			store_remove_all();
 		else
 			store_number("pci-op-ref", dice_u32(d));
 		break;
@@ -115,8 +136,7 @@ void store_vandal_act(struct dice *d)
 			hostile_count(HC_backend_writes);
 		break;
 	case 7:		/* as a toolstack would have made it */
-		store_text("backend", back);
-		store_text("backend-id", back_id);
+		store_restore();
 		break;
 	}
 }
@@ -130,7 +150,5 @@ int vandal_thread(void *unused)
 			store_vandal_act(&d);
 		usleep_range(1000, 1000 + dice_pick(&d, 20000));
 	}
-	store_text("backend", back);
-	store_text("backend-id", back_id);
 	return 0;
 }
