@@ -11,6 +11,7 @@
 #include <asm/sync_bitops.h>
 
 #include "pciback.h"
+#include "trace.h"
 
 static irqreturn_t on_event(int irq, void *data)
 {
@@ -49,6 +50,7 @@ static bool serve(struct pb_attach *a, struct pb_dev **flr)
 	rmb();			/* the flag before the op */
 	copy_in(&a->op, &a->page->op);
 	pb_op_run(a, &a->op, flr);
+	trace_pciback_op(a->domid, &a->op);
 	copy_out(&a->page->op, &a->op);
 	wmb();			/* the answer before the flag */
 	sync_clear_bit(WIRE_FLAG_OP, flags);
