@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The root buses in the guest: config access, enumeration, removal. What the back end
- * answers is only data here. Lock: pci_lock_rescan_remove().
+ * answers is only data here. Lock: pci_lock_rescan_remove() for pf->roots; RCU for the
+ * way from a bus to its pf_dev, since whoever holds a device may ask after its removal.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/nodemask.h>
 #include <linux/pci.h>
-#include <linux/slab.h>
 
 #include "pcifront.h"
 
@@ -27,6 +27,19 @@ static int pcibios_error(int err)
 	}
 }
 
+int pf_bus_op(struct pci_bus *bus, struct wire_op *op)
+{
+	int err = WIRE_ERR_NO_DEVICE;
+	struct pf_dev *pf;
+
+	rcu_read_lock();
+	pf = rcu_dereference(root_of(bus)->pf);
+	if (pf)
+		err = pf_op(pf, op);
+	rcu_read_unlock();
+	return err;
+}
+
 /* struct wire_op is too large to clear for each access: the vectors are not sent. */
 static int conf_op(struct pci_bus *bus, unsigned int devfn, int where, int size, u32 cmd,
 		   u32 *value)
@@ -42,7 +55,7 @@ static int conf_op(struct pci_bus *bus, unsigned int devfn, int where, int size,
 	op.offset = where;
 	op.size = size;
 	op.value = *value;
-	err = pf_op(pf_of(bus), &op);
+	err = pf_bus_op(bus, &op);
 	*value = op.value;
 	return pcibios_error(err);
 }
@@ -108,14 +121,14 @@ static unsigned int nr_entries(struct pf_dev *pf)
 	return min(xenbus_read_unsigned(pf->xdev->otherend, "num_devs", 0), 256u);
 }
 
-static void scan_function(struct pf_root *root, unsigned int devfn)
+static void scan_function(struct pf_dev *pf, struct pf_root *root, unsigned int devfn)
 {
 	struct pci_dev *pdev = pci_get_slot(root->bus, devfn);
 
 	if (pdev)
 		pci_dev_put(pdev);
 	else if (pci_scan_single_device(root->bus, devfn))
-		dev_info(&root->pf->xdev->dev, "new device %04x:%02x:%02x.%u\n", root->sd.domain,
+		dev_info(&pf->xdev->dev, "new device %04x:%02x:%02x.%u\n", root->sd.domain,
 			 root->bus->number, PCI_SLOT(devfn), PCI_FUNC(devfn));
 }
 
@@ -123,19 +136,19 @@ static void scan_function(struct pf_root *root, unsigned int devfn)
  * Only the functions that the back end names are asked, one round trip each; all of
  * them where it does not name every one. A function 0 need not be among them.
  */
-static void scan_root(struct pf_root *root)
+static void scan_root(struct pf_dev *pf, struct pf_root *root)
 {
-	unsigned int i, domain, busnr, devfn, nr = nr_entries(root->pf);
+	unsigned int i, domain, busnr, devfn, nr = nr_entries(pf);
 	bool named = nr > 0;
 
 	for (i = 0; i < nr; i++) {
-		if (!entry_addr(root->pf, i, &domain, &busnr, &devfn))
+		if (!entry_addr(pf, i, &domain, &busnr, &devfn))
 			named = false;
 		else if (domain == root->sd.domain && busnr == root->bus->number)
-			scan_function(root, devfn);
+			scan_function(pf, root, devfn);
 	}
 	for (devfn = 0; devfn < 256 && !named; devfn++)
-		scan_function(root, devfn);
+		scan_function(pf, root, devfn);
 	pci_walk_bus(root->bus, claim_resources, NULL);
 	pci_bus_add_devices(root->bus);
 }
@@ -152,27 +165,32 @@ static struct pf_root *find_root(struct pf_dev *pf, unsigned int domain, unsigne
 
 static struct pf_root *add_root(struct pf_dev *pf, unsigned int domain, unsigned int busnr)
 {
-	struct pf_root *root = kzalloc(sizeof(*root), GFP_KERNEL);
-	LIST_HEAD(windows);
+	struct pci_host_bridge *bridge = pci_alloc_host_bridge(sizeof(struct pf_root));
+	struct pf_root *root;
 
-	if (!root)
+	if (!bridge)
 		return NULL;
-	root->pf = pf;
+	root = pci_host_bridge_priv(bridge);
 	root->sd.domain = domain;
 	root->sd.node = first_online_node;
 	root->busn.name = "PCI busn";
 	root->busn.start = busnr;
 	root->busn.end = 255;
 	root->busn.flags = IORESOURCE_BUS;
-	pci_add_resource(&windows, &ioport_resource);
-	pci_add_resource(&windows, &iomem_resource);
-	pci_add_resource(&windows, &root->busn);
-	root->bus = pci_create_root_bus(&pf->xdev->dev, busnr, &bus_ops, &root->sd, &windows);
-	if (!root->bus) {
-		pci_free_resource_list(&windows);
-		kfree(root);
+	pci_add_resource(&bridge->windows, &ioport_resource);
+	pci_add_resource(&bridge->windows, &iomem_resource);
+	pci_add_resource(&bridge->windows, &root->busn);
+	bridge->dev.parent = &pf->xdev->dev;
+	bridge->sysdata = &root->sd;
+	bridge->busnr = busnr;
+	bridge->ops = &bus_ops;
+	/* Nobody answers this scan: root->pf is NULL. We know better what to look at. */
+	if (pci_scan_root_bus_bridge(bridge)) {
+		pci_free_host_bridge(bridge);
 		return NULL;
 	}
+	root->bus = bridge->bus;
+	rcu_assign_pointer(root->pf, pf);
 	list_add_tail(&root->node, &pf->roots);
 	return root;
 }
@@ -186,7 +204,7 @@ static int scan_one(struct pf_dev *pf, unsigned int domain, unsigned int busnr)
 	root = find_root(pf, domain, busnr) ?: add_root(pf, domain, busnr);
 	if (!root)
 		return -ENOMEM;
-	scan_root(root);
+	scan_root(pf, root);
 	return 0;
 }
 
@@ -243,16 +261,65 @@ void pf_bus_remove_closing(struct pf_dev *pf)
 	}
 }
 
+static int set_state(struct pci_dev *pdev, void *state)
+{
+	pdev->error_state = *(pci_channel_state_t *)state;
+	return 0;
+}
+
+void pf_bus_set_lost(struct pf_dev *pf, bool lost)
+{
+	pci_channel_state_t state = lost ? pci_channel_io_perm_failure : pci_channel_io_normal;
+	struct pf_root *root;
+
+	pci_lock_rescan_remove();
+	list_for_each_entry(root, &pf->roots, node)
+		pci_walk_bus(root->bus, set_state, &state);
+	pci_unlock_rescan_remove();
+}
+
+bool pf_bus_has_devices(struct pf_dev *pf)
+{
+	struct pf_root *root;
+	bool has = false;
+
+	pci_lock_rescan_remove();
+	list_for_each_entry(root, &pf->roots, node)
+		has = has || !list_empty(&root->bus->devices);
+	pci_unlock_rescan_remove();
+	return has;
+}
+
+struct pci_dev *pf_bus_find(struct pf_dev *pf, u32 domain, u32 busnr, u32 devfn)
+{
+	struct pci_dev *pdev = NULL;
+	struct pf_root *root;
+
+	pci_lock_rescan_remove();
+	root = find_root(pf, domain, busnr);
+	if (root && devfn < 256)
+		pdev = pci_get_slot(root->bus, devfn);
+	pci_unlock_rescan_remove();
+	return pdev;
+}
+
 void pf_bus_remove_all(struct pf_dev *pf)
 {
+	pci_channel_state_t gone = pci_channel_io_perm_failure;
 	struct pf_root *root, *next;
 
 	pci_lock_rescan_remove();
 	list_for_each_entry_safe(root, next, &pf->roots, node) {
+		struct pci_host_bridge *bridge = to_pci_host_bridge(root->bus->bridge);
+
 		list_del(&root->node);
 		pci_stop_root_bus(root->bus);
+		/* For whoever holds a device: the core and then we answer that it is gone. */
+		pci_walk_bus(root->bus, set_state, &gone);
+		RCU_INIT_POINTER(root->pf, NULL);
 		pci_remove_root_bus(root->bus);
-		kfree(root);
+		pci_free_host_bridge(bridge);
 	}
 	pci_unlock_rescan_remove();
+	synchronize_rcu();
 }

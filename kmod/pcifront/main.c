@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * pcifront: the front end of PCI passthrough in a PV guest. Owns the module's life and
- * the xenbus state machine, which compares both ends' states at each event. Does not
+ * the xenbus state machine, which asks states.c what to do at each event. Does not
  * trust the back end to be there.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -13,6 +13,7 @@
 
 #include "../compat/compat.h"
 #include "pcifront.h"
+#include "states.h"
 
 struct workqueue_struct *pf_wq;
 
@@ -54,12 +55,41 @@ static int announce(struct pf_dev *pf)
 	return err;
 }
 
+static enum xenbus_state back_state(struct pf_dev *pf)
+{
+	return compat_read_driver_state(pf->xdev, pf->xdev->otherend);
+}
+
+/*
+ * An earlier front end of this guest was unloaded a moment ago: a back end that has not
+ * seen it close would take the new channel for the old one.
+ */
+static void first_announce(struct pf_dev *pf)
+{
+	int err;
+
+	if (pf->announced || !pf_may_announce(back_state(pf)))
+		return;
+	pf->announced = true;
+	err = announce(pf);
+	if (err)
+		xenbus_dev_fatal(pf->xdev, err, "opening the channel");
+}
+
 /* Drivers first, while the back end may still answer them; then the page. */
 static void close_all(struct pf_dev *pf)
 {
 	pf_bus_remove_all(pf);
 	pf_channel_close(pf);
 	pf->back_alive = false;
+}
+
+/* No driver waits for somebody who is gone. */
+static void close_dead(struct pf_dev *pf)
+{
+	pf_channel_kill(pf);
+	pf_bus_set_lost(pf, true);
+	close_all(pf);
 }
 
 static bool connect(struct pf_dev *pf)
@@ -71,62 +101,90 @@ static bool connect(struct pf_dev *pf)
 		err = pf_bus_scan(pf);
 	if (err)
 		xenbus_dev_fatal(pf->xdev, err, "setting up the bus");
-	return !err;
+	/* Where it fell silent meanwhile lost_work() asks for another scan when it answers. */
+	return !err && !pf_channel_lost(pf);
+}
+
+static void detach(struct pf_dev *pf)
+{
+	pf_bus_remove_closing(pf);
+	xenbus_switch_state(pf->xdev, XenbusStateReconfiguring);
+}
+
+static void open_again(struct pf_dev *pf)
+{
+	int err = announce(pf);
+
+	if (err)
+		xenbus_dev_error(pf->xdev, err, "opening the channel again");
 }
 
 static void pf_work(struct work_struct *work)
 {
 	struct pf_dev *pf = container_of(work, struct pf_dev, work);
 	struct xenbus_device *xdev = pf->xdev;
-	enum xenbus_state back = compat_read_driver_state(xdev, xdev->otherend);
-	int err;
+	enum xenbus_state back = back_state(pf);
+	enum pf_action action;
 
-	switch (back) {
-	case XenbusStateInitialising:
-	case XenbusStateInitWait:
-	case XenbusStateInitialised:
+	if (!pf->announced) {
+		first_announce(pf);
+		return;
+	}
+	action = pf_next(back, xdev->state, pf->back_alive);
+	if (back != XenbusStateClosing && back != XenbusStateClosed &&
+	    back != XenbusStateUnknown)
 		pf->back_alive = true;
-		/* A back end that came anew, after we closed. */
-		if (xdev->state == XenbusStateClosed) {
-			err = announce(pf);
-			if (err)
-				xenbus_dev_error(xdev, err, "opening the channel again");
-		}
+
+	switch (action) {
+	case PF_NOTHING:
 		break;
-
-	case XenbusStateConnected:
-		pf->back_alive = true;
-		if (xdev->state == XenbusStateInitialised && connect(pf))
+	case PF_ANNOUNCE:
+		open_again(pf);
+		break;
+	case PF_CONNECT:
+		if (connect(pf))
 			xenbus_switch_state(xdev, XenbusStateConnected);
 		break;
-
-	case XenbusStateReconfiguring:
-		pf->back_alive = true;
-		/* Connected passed by unseen: what is there already has to be found first. */
-		if (xdev->state == XenbusStateInitialised && !connect(pf))
-			break;
-		if (xdev->state == XenbusStateInitialised || xdev->state == XenbusStateConnected) {
-			pf_bus_remove_closing(pf);
-			xenbus_switch_state(xdev, XenbusStateReconfiguring);
-		}
+	case PF_CONNECT_AND_DETACH:
+		if (connect(pf))
+			detach(pf);
 		break;
-
-	case XenbusStateReconfigured:
-		pf->back_alive = true;
-		if (xdev->state == XenbusStateReconfiguring && connect(pf))
-			xenbus_switch_state(xdev, XenbusStateConnected);
+	case PF_DETACH:
+		detach(pf);
 		break;
-
-	case XenbusStateClosing:
-	case XenbusStateClosed:
-	case XenbusStateUnknown:
-		/* The leftover of an earlier connection says nothing about this one. */
-		if (!pf->back_alive || xdev->state == XenbusStateClosed)
-			break;
+	case PF_CLOSE:
 		close_all(pf);
 		xenbus_switch_state(xdev, XenbusStateClosed);
 		break;
+	case PF_CLOSE_DEAD:
+		close_dead(pf);
+		xenbus_switch_state(xdev, XenbusStateClosed);
+		break;
+	case PF_RESTART:
+		dev_warn(&xdev->dev, "the back end was started anew: its devices come again\n");
+		close_dead(pf);
+		open_again(pf);
+		break;
 	}
+}
+
+/* Level-triggered: the last answer and the last silence count. */
+static void lost_work(struct work_struct *work)
+{
+	struct pf_dev *pf = container_of(work, struct pf_dev, lost_work);
+	bool lost = pf_channel_lost(pf);
+
+	if (lost == pf->told_lost)
+		return;
+	pf->told_lost = lost;
+	pf_bus_set_lost(pf, lost);
+	if (lost) {
+		dev_err_ratelimited(&pf->xdev->dev,
+				    "no answer from the back end: its devices are lost until it answers\n");
+		return;
+	}
+	dev_info_ratelimited(&pf->xdev->dev, "the back end answers again\n");
+	queue_work(pf_wq, &pf->work);
 }
 
 static void back_changed(struct xenbus_device *xdev, enum xenbus_state state)
@@ -140,34 +198,54 @@ static void back_changed(struct xenbus_device *xdev, enum xenbus_state state)
 static int pf_probe(struct xenbus_device *xdev, const struct xenbus_device_id *id)
 {
 	struct pf_dev *pf = kzalloc(sizeof(*pf), GFP_KERNEL);
-	int err;
 
 	if (!pf)
 		return -ENOMEM;
 	pf->xdev = xdev;
 	INIT_LIST_HEAD(&pf->roots);
 	INIT_WORK(&pf->work, pf_work);
-	spin_lock_init(&pf->lock);
+	INIT_WORK(&pf->aer_work, pf_aer_work);
+	INIT_WORK(&pf->lost_work, lost_work);
+	raw_spin_lock_init(&pf->lock);
 	dev_set_drvdata(&xdev->dev, pf);
-	err = announce(pf);
-	if (err) {
-		dev_set_drvdata(&xdev->dev, NULL);
-		kfree(pf);
-	}
-	return err;
+	pf_power_init(pf);
+	queue_work(pf_wq, &pf->work);
+	return 0;
 }
 
 /* xenbus has taken its watch away: nothing queues the work any more. */
 static void pf_remove(struct xenbus_device *xdev)
 {
 	struct pf_dev *pf = dev_get_drvdata(&xdev->dev);
+	enum xenbus_state back;
 
 	if (!pf)
 		return;
 	cancel_work_sync(&pf->work);
-	close_all(pf);
+	back = back_state(pf);
+	if (back == XenbusStateClosed || back == XenbusStateUnknown)
+		close_dead(pf);
+	else
+		close_all(pf);
+	pf_power_exit(pf);
 	dev_set_drvdata(&xdev->dev, NULL);
 	kfree(pf);
+}
+
+/*
+ * On another host, or after a restore: grant and event channel are not what they were,
+ * and there is another back end, which may have devices for us.
+ */
+static int pf_resume(struct xenbus_device *xdev)
+{
+	struct pf_dev *pf = dev_get_drvdata(&xdev->dev);
+
+	if (!pf)
+		return 0;
+	cancel_work_sync(&pf->work);
+	close_dead(pf);
+	pf->announced = true;
+	return announce(pf);
 }
 
 static const struct xenbus_device_id pf_ids[] = {
@@ -180,6 +258,7 @@ static struct xenbus_driver pf_driver = {
 	.ids = pf_ids,
 	.probe = pf_probe,
 	.remove = pf_remove,
+	.resume = pf_resume,
 	.otherend_changed = back_changed,
 };
 
@@ -191,7 +270,7 @@ static int __init pcifront_init(void)
 		pr_info("not a PV guest of Xen: nothing to do\n");
 		return -ENODEV;
 	}
-	pf_wq = alloc_ordered_workqueue(PF_NAME, 0);
+	pf_wq = alloc_workqueue(PF_NAME, WQ_UNBOUND, 0);
 	if (!pf_wq)
 		return -ENOMEM;
 	err = pf_msi_register();

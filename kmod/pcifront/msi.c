@@ -63,7 +63,7 @@ static int enable_msi(struct pci_dev *pdev, int vectors[])
 	op = new_op(pdev, WIRE_ENABLE_MSI);
 	if (!op)
 		return -ENOMEM;
-	err = pf_op(pf_of(pdev->bus), op);
+	err = pf_bus_op(pdev->bus, op);
 	if (err) {
 		err = as_errno(err);
 		pci_err(pdev, "back end did not enable MSI: %d\n", err);
@@ -91,7 +91,7 @@ static void disable(struct pci_dev *pdev)
 		return;
 	msix = test_and_clear_bit(pdev->devfn, root_of(pdev->bus)->msix);
 	op = new_op(pdev, msix ? WIRE_DISABLE_MSIX : WIRE_DISABLE_MSI);
-	err = op ? pf_op(pf_of(pdev->bus), op) : -ENOMEM;
+	err = op ? pf_bus_op(pdev->bus, op) : -ENOMEM;
 	if (err && err != WIRE_ERR_NO_DEVICE)
 		pci_warn(pdev, "back end did not disable its message interrupts: %d\n", err);
 	kfree(op);
@@ -122,7 +122,7 @@ static int enable_msix(struct pci_dev *pdev, int vectors[], int nvec)
 		op->msix[i].vector = 0xffff;
 		i++;
 	}
-	err = i == nvec ? pf_op(pf_of(pdev->bus), op) : -EINVAL;
+	err = i == nvec ? pf_bus_op(pdev->bus, op) : -EINVAL;
 	if (err) {
 		err = as_errno(err);
 		pci_err(pdev, "back end did not enable %d MSI-X vectors: %d\n", nvec, err);
