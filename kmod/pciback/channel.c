@@ -60,20 +60,24 @@ static bool serve(struct pb_attach *a, struct pb_dev **flr)
 }
 
 /*
- * At most one op an event: the end of interrupt comes after it, so a guest gets its
- * next turn only through Xen's and Linux's own throttling (XSA-331, 332).
+ * An op that follows at once is served without another interrupt and wake-up, which cost
+ * more than the op. The end of interrupt comes after some of them at most, so a guest gets
+ * its next turn only through Xen's and Linux's own throttling (XSA-331, 332).
  */
+#define OPS_PER_EVENT	16
+
 static void op_work(struct work_struct *work)
 {
 	struct pb_attach *a = container_of(work, struct pb_attach, op_work);
 	struct pb_dev *flr = NULL;
+	unsigned int budget = OPS_PER_EVENT;
 	bool spurious = true;
 
 	mutex_lock(&a->lock);
 	if (a->page) {
 		if (pb_aer_event(a))
 			spurious = false;
-		if (serve(a, &flr))
+		while (budget-- && !flr && serve(a, &flr))
 			spurious = false;
 		if (test_and_clear_bit(0, &a->eoi))
 			xen_irq_lateeoi(a->irq, spurious ? XEN_EOI_FLAG_SPURIOUS : 0);
