@@ -11,6 +11,7 @@
 #   initramfs  dom0.cpio (finds the disk) and guest.cpio (the whole guest), without our modules
 #   hostile    a guest module that attacks pciback (tests/testbed/hostile), as guest.cpio
 #   nvme       the NVMe device's content
+#   testmodules  the guests' test modules (tests/testbed/modules), in /test-modules of each guest
 #   product    what `make install` puts on a system, and the module index that goes with it
 # The last is the only one that changes while pciassign is worked on: it takes a second.
 
@@ -247,6 +248,16 @@ build_nvme() {
 	sha256sum disk | cut -d ' ' -f 1 >sha256
 }
 
+# Against the very headers that our modules are built against. A guest loads them by hand, so no index is needed.
+build_testmodules() {
+	cp "$top"/tests/testbed/modules/* .
+	make -C "/lib/modules/$kver/build" M="$PWD" W=1 CONFIG_DEBUG_INFO_BTF_MODULES= CONFIG_MODULE_SIG_ALL= modules
+	mkdir -p root/test-modules
+	mv ./*.ko root/test-modules/
+	(cd root && pack_cpio) >testmodules.cpio
+	find . -mindepth 1 -maxdepth 1 ! -name testmodules.cpio -exec rm -rf {} +
+}
+
 # index_modules DIRECTORY: DIRECTORY holds a lib/modules. Adds our modules (from ./install) and
 # prints the cpio archive of what that brought.
 index_modules() (
@@ -309,5 +320,6 @@ build_images() {
 		"$parts"/guest-{init,modules} "$(declare -f busybox_root take take_libraries take_modules)"
 	layer hostile build_hostile "$headers" "$top"/tests/testbed/hostile/* "$top/kmod/wire/pciif.h" "$(declare -f pack_cpio)"
 	layer nvme build_nvme
+	layer testmodules build_testmodules "$kver" "$headers" "$top"/tests/testbed/modules/*
 	layer product build_product "$images/initramfs/key" "$(product_id)" "$(declare -f index_modules)"
 }

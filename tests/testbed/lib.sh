@@ -165,11 +165,14 @@ device_driver() {
 # --- guests
 
 # guest_network GUEST DRIVER: the interface that DRIVER made in GUEST gets QEMU's address, and 10.0.2.2 has to answer.
-guest_network() {
-	local guest=$1 driver=$2
-	must guest until "$guest" 20 "ls -d /sys/bus/pci/drivers/$driver/*/net/*"
+guest_network() { guest_network_below "$1" "/sys/bus/pci/drivers/$2/*"; }
+
+# guest_network_below GUEST DEVICE: the same for the interface of DEVICE, a directory of sysfs in the guest (or a pattern).
+guest_network_below() {
+	local guest=$1 device=$2
+	must guest until "$guest" 20 "ls -d $device/net/*"
 	must guest run "$guest" "
-		interface=\$(ls /sys/bus/pci/drivers/$driver/*/net/ | head -n 1)
+		interface=\$(ls $device/net/ | head -n 1)
 		ip link set \$interface up
 		guest-agent --wait 20 \"grep -q 1 /sys/class/net/\$interface/carrier\"
 		ip addr replace 10.0.2.15/24 dev \$interface
