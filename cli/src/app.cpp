@@ -2,10 +2,9 @@
 #include "app.hpp"
 
 #include <algorithm>
-#include <map>
 #include <ostream>
 
-#include "commands.hpp"
+#include "definitions.hpp"
 
 namespace pciassign::cli {
 
@@ -19,16 +18,12 @@ int run(const std::vector<std::string>& words, Environment& environment) {
     options.json = std::find(words.begin(), words.end(), "--json") != words.end();
     return Output(environment, options).fail(*end->error);
   }
-  using Command = int (*)(Environment&, const Options&, Output&);
-  static const std::map<std::string, Command, std::less<>> commands{
-      {"list", list_devices},  {"show", show_device},     {"plan", show_plan},
-      {"status", show_status}, {"version", show_version}, {"attach", change},
-      {"detach", change},      {"reserve", change},       {"release", change},
-      {"create", create},
-  };
   const Options& options = std::get<Options>(parsed);
+  const auto all = definitions();
+  const auto command = std::find_if(
+      all.begin(), all.end(), [&](const Command& one) { return options.command == one.name; });
   Output output(environment, options);
-  return commands.at(options.command)(environment, options, output);
+  return command->run(environment, options, output);
 }
 
 }  // namespace pciassign::cli

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 
 #include "text.hpp"
 
@@ -60,6 +61,20 @@ std::string class_name(std::uint32_t class_code) {
   const auto found = std::find_if(kClasses.begin(), kClasses.end(),
                                   [code](const ClassName& entry) { return entry.code == code; });
   return found == kClasses.end() ? fmt::format("Class {:04x}", code) : found->name;
+}
+
+bool is_of_class(std::uint32_t class_code, std::string_view wanted) {
+  const std::string number = fmt::format("{:06x}", class_code);
+  const bool hexadecimal = wanted.size() >= 2 && wanted.size() % 2 == 0 &&
+                           wanted.find_first_not_of("0123456789abcdefABCDEF") == wanted.npos;
+  const auto lower = [](std::string_view text) {
+    std::string out(text);
+    std::transform(out.begin(), out.end(), out.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    return out;
+  };
+  if (hexadecimal && number.starts_with(lower(wanted))) return true;
+  return lower(class_name(class_code)).find(lower(wanted)) != std::string::npos;
 }
 
 }  // namespace pciassign::cli

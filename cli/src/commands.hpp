@@ -8,13 +8,35 @@
 
 namespace pciassign::cli {
 
+// commands_read.cpp
 int list_devices(Environment& environment, const Options& options, Output& output);
 int show_device(Environment& environment, const Options& options, Output& output);
+int explain(Environment& environment, const Options& options, Output& output);
 int show_plan(Environment& environment, const Options& options, Output& output);
 int show_status(Environment& environment, const Options& options, Output& output);
 int show_version(Environment& environment, const Options& options, Output& output);
-/// attach, detach, reserve, release.
+// commands_change.cpp
+/// attach, detach, reserve, release, reset.
 int change(Environment& environment, const Options& options, Output& output);
+// create.cpp
 int create(Environment& environment, const Options& options, Output& output);
+// assign.cpp
+int assign(Environment& environment, const Options& options, Output& output);
+int unassign(Environment& environment, const Options& options, Output& output);
+// watch.cpp
+int watch(Environment& environment, const Options& options, Output& output);
+// doctor.cpp
+int doctor(Environment& environment, const Options& options, Output& output);
+// report.cpp
+int report(Environment& environment, const Options& options, Output& output);
+// completion.cpp
+int completion(Environment& environment, const Options& options, Output& output);
+// xl_names.cpp
+int xl_list(Environment& environment, const Options& options, Output& output);
+int xl_attach(Environment& environment, const Options& options, Output& output);
+int xl_detach(Environment& environment, const Options& options, Output& output);
+int xl_assignable_list(Environment& environment, const Options& options, Output& output);
+int xl_assignable_add(Environment& environment, const Options& options, Output& output);
+int xl_assignable_remove(Environment& environment, const Options& options, Output& output);
 
 }  // namespace pciassign::cli

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// attach, detach, reserve, release: asked of the daemon, which runs them.
+// attach, detach, reserve, release, reset: asked of the daemon, which runs them.
 #include <ostream>
 
 #include "commands.hpp"
@@ -28,6 +28,7 @@ Result<boost::json::object> parameters(const Options& options) {
 }  // namespace
 
 int change(Environment& environment, const Options& options, Output& output) {
+  if (options.dry_run) return show_plan(environment, options, output);
   Result<boost::json::object> params = parameters(options);
   if (!params) return output.fail(params.error());
   auto client = rpc::Client::connect(options.socket);

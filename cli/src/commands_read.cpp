@@ -4,6 +4,7 @@
 #include <ostream>
 
 #include "commands.hpp"
+#include "pciassign/rpc_requests.hpp"
 #include "source.hpp"
 #include "text.hpp"
 #include "version.hpp"
@@ -16,11 +17,16 @@ int list_devices(Environment& environment, const Options& options, Output& outpu
   if (!source) return output.fail(source.error());
   auto devices = source->list();
   if (!devices) return output.fail(devices.error());
-  if (!options.all) {
-    std::erase_if(*devices, [](const DeviceView& view) { return view.device.is_bridge(); });
-  }
+  std::erase_if(*devices, [&](const DeviceView& view) {
+    const Device& device = view.device;
+    // The bridges are what the tree consists of.
+    if (device.is_bridge() && !options.all && !options.tree) return true;
+    return !options.device_class.empty() && !is_of_class(device.class_code, options.device_class);
+  });
   if (output.json()) {
     output.result(rpc::to_json_array(*devices));
+  } else if (options.tree) {
+    print_tree(output.text(), Paint(output.colour()), *devices);
   } else {
     print_devices(output.text(), Paint(output.colour()), *devices);
   }
@@ -43,10 +49,28 @@ int show_device(Environment& environment, const Options& options, Output& output
   return 0;
 }
 
+int explain(Environment& environment, const Options& options, Output& output) {
+  if (const auto specs = rpc::parse_specs(options.devices); !specs)
+    return output.fail(specs.error());
+  auto source = Source::open(environment, options, output);
+  if (!source) return output.fail(source.error());
+  const auto findings = source->explain({options.devices, options.domain});
+  if (!findings) return output.fail(findings.error());
+  if (output.json()) {
+    output.result(rpc::to_json_array(*findings));
+  } else {
+    print_checks(output.text(), Paint(output.colour()), *findings);
+  }
+  const bool refused = std::any_of(findings->begin(), findings->end(), [](const Finding& finding) {
+    return finding.severity == Severity::refusal;
+  });
+  return refused ? exit_status(ErrorKind::refused) : 0;
+}
+
 int show_plan(Environment& environment, const Options& options, Output& output) {
   auto source = Source::open(environment, options, output);
   if (!source) return output.fail(source.error());
-  const auto plan = source->plan({options.action, options.domain, options.devices});
+  const auto plan = source->plan({options.action(), options.domain, options.devices});
   if (!plan) return output.fail(plan.error());
   if (output.json()) {
     output.result(rpc::to_json(*plan));

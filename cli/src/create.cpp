@@ -113,6 +113,46 @@ class Creation {
   boost::json::object error_data_;
 };
 
+/// The devices' own steps have addresses in them that only the domain's number tells.
+rpc::PlanView outline(const config::XlDomain& domain, const std::string& file,
+                      std::vector<Finding> findings, bool unpause) {
+  rpc::PlanView plan;
+  plan.title = fmt::format("create {} from {}", domain.name, file);
+  plan.domain_name = domain.name;
+  plan.findings = std::move(findings);
+  plan.steps.push_back(
+      {"xl-create",
+       "xl creates it paused, without pci=, with passthrough=\"enabled\" and e820_host=1"});
+  for (const DeviceSpec& spec : domain.devices)
+    plan.steps.push_back({"attach", "attach " + spec.str() + " before its first instruction"});
+  if (unpause) plan.steps.push_back({"unpause", "let it run"});
+  plan.undo_command = "xl destroy " + domain.name;
+  return plan;
+}
+
+int dry_run(Environment& environment, const Options& options, Output& output,
+            const config::XlDomain& domain) {
+  auto source = Source::open(environment, options, output);
+  if (!source) return output.fail(source.error());
+  std::vector<Finding> findings;
+  if (!domain.devices.empty()) {
+    rpc::ExplainParams params;
+    for (const DeviceSpec& spec : domain.devices) params.devices.push_back(spec.str());
+    auto judged = source->explain(params);
+    if (!judged) return output.fail(judged.error());
+    if (const auto refused = refusal(*judged)) return output.fail(*refused);
+    findings = std::move(*judged);
+  }
+  const rpc::PlanView plan =
+      outline(domain, options.file, std::move(findings), !options.no_unpause);
+  if (output.json()) {
+    output.result(rpc::to_json(plan));
+  } else {
+    print_plan(output.text(), Paint(output.colour()), plan, options.verbose);
+  }
+  return 0;
+}
+
 }  // namespace
 
 int create(Environment& environment, const Options& options, Output& output) {
@@ -120,6 +160,7 @@ int create(Environment& environment, const Options& options, Output& output) {
   if (!text) return output.fail(text.error());
   const Result<config::XlDomain> domain = config::parse_xl_domain(*text, options.file);
   if (!domain) return output.fail(domain.error());
+  if (options.dry_run) return dry_run(environment, options, output, *domain);
   auto client = rpc::Client::connect(options.socket);
   if (!client) return output.fail(client.error());
 

@@ -28,6 +28,8 @@ struct Environment {
   /// True once the user pressed Ctrl-C.
   std::function<bool()> interrupted = [] { return false; };
   std::string xl = "xl";
+  std::string config_file = "/etc/pciassign/pciassignd.toml";
+  std::string root{};  ///< Before /sys, /proc and /etc, for tests.
 };
 
 }  // namespace pciassign::cli

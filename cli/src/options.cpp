@@ -4,65 +4,74 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 
+#include "definitions.hpp"
 #include "version.hpp"
 
 namespace pciassign::cli {
 namespace {
 
-void add_common(CLI::App* command, Options& options) {
-  command->add_flag("--json", options.json, "answer as JSON on stdout");
-  command->add_option("--socket", options.socket, "control socket of pciassignd")
-      ->type_name("PATH");
+void add_flag(CLI::App& app, const Flag& flag, Options& options) {
+  std::visit(
+      [&](auto member) {
+        CLI::Option* added = nullptr;
+        if constexpr (std::is_same_v<decltype(member), bool Options::*>) {
+          added = app.add_flag(flag.names, options.*member, flag.words);
+        } else {
+          added = app.add_option(flag.names, options.*member, flag.words)->type_name(flag.type);
+        }
+        if (flag.completes == Completes::on_failure)
+          added->check(CLI::IsMember({"start", "keep-paused"}));
+      },
+      flag.target);
 }
 
-CLI::App* add_command(CLI::App& app, Options& options, const std::string& name,
-                      const std::string& words) {
-  CLI::App* command = app.add_subcommand(name, words);
-  add_common(command, options);
-  command->callback([&options, name] { options.command = name; });
-  return command;
+/// "DEV...": how many the words are is said by the type's dots.
+bool many(const Argument& argument) {
+  return std::string_view(argument.type).ends_with("...");
 }
 
-void add_domain(CLI::App* command, Options& options) {
-  command->add_option("domain", options.domain, "name or number of the domain")
-      ->required()
-      ->type_name("DOM");
-}
-
-void add_devices(CLI::App* command, Options& options, const std::string& words) {
-  command->add_option("device", options.devices, words)->required()->type_name("DEV");
-}
-
-void add_one_device(CLI::App* command, Options& options) {
-  add_devices(command, options, "address such as 0000:03:00.0");
-  command->get_option("device")->expected(1);
-}
-
-constexpr auto kSpecWords =
-    "address, with options: 03:00.0,permissive=1 (see xl-pci-configuration(5))";
-
-void add_change_flags(CLI::App* command, Options& options) {
-  command->add_flag("-v,--verbose", options.verbose, "tell each step");
-}
-
-void add_plan(CLI::App& app, Options& options) {
-  CLI::App* plan = app.add_subcommand("plan", "tell what a change would do, step by step");
-  plan->require_subcommand(1);
-  for (const std::string action : {"attach", "detach", "reserve", "release"}) {
-    CLI::App* sub = plan->add_subcommand(action, "the steps of " + action);
-    add_common(sub, options);
-    if (action == "attach" || action == "detach") {
-      add_domain(sub, options);
-      add_devices(sub, options, action == "attach" ? kSpecWords : "addresses");
-    } else {
-      add_one_device(sub, options);
-    }
-    sub->add_flag("-a,--all", options.all, "also the checks that passed");
-    sub->callback([&options, action] {
-      options.command = "plan";
-      options.action = action;
-    });
+void add_argument(CLI::App& app, const Argument& argument, Options& options) {
+  std::string type = argument.type;
+  if (many(argument)) type.resize(type.size() - 3);
+  CLI::Option* option = nullptr;
+  if (const auto* text = std::get_if<std::string Options::*>(&argument.target)) {
+    option = app.add_option(argument.name, options.**text, argument.words);
+  } else if (const auto* texts =
+                 std::get_if<std::vector<std::string> Options::*>(&argument.target)) {
+    // As a list it would also take the words of the arguments behind it.
+    option = many(argument)
+                 ? app.add_option(argument.name, options.**texts, argument.words)
+                 : app.add_option_function<std::string>(
+                       argument.name,
+                       [&list = options.**texts](const std::string& word) { list = {word}; },
+                       argument.words);
+  } else {
+    return;  // A switch is a flag.
   }
+  option->type_name(type)->required(argument.required);
+  if (argument.completes == Completes::shell) option->check(CLI::IsMember({"bash", "zsh"}));
+}
+
+/// The parser's place for "plan attach": below "plan", which is made when it is first met.
+CLI::App& place(CLI::App& app, const std::string& name, const char* words) {
+  const std::size_t space = name.find(' ');
+  if (space == std::string::npos) return *app.add_subcommand(name, words);
+  const std::string group = name.substr(0, space);
+  const auto found =
+      app.get_subcommands([&](const CLI::App* sub) { return sub->check_name(group); });
+  CLI::App* above =
+      found.empty() ? app.add_subcommand(group, std::string(group_words(group))) : found.front();
+  above->require_subcommand(1);
+  return *above->add_subcommand(name.substr(space + 1), words);
+}
+
+void add_command(CLI::App& app, const Command& command, Options& options) {
+  CLI::App& at = place(app, command.name, command.words);
+  if (command.of_xl) at.group("Names of xl");
+  for (const Argument& argument : command.arguments) add_argument(at, argument, options);
+  for (const Flag& flag : command.flags) add_flag(at, flag, options);
+  for (const Flag& flag : common_flags()) add_flag(at, flag, options);
+  at.callback([&options, name = command.name] { options.command = name; });
 }
 
 /// CLI11's own messages, made one line.
@@ -72,52 +81,32 @@ std::string one_line(std::string text) {
   return text;
 }
 
+ParseEnd wrong_words(std::string message, std::string hint) {
+  return {.status = 2,
+          .text = {},
+          .error = Error{ErrorKind::usage, {}, std::move(message), std::move(hint), 0}};
+}
+
 }  // namespace
+
+std::string Options::action() const {
+  for (const std::string_view before : {"plan ", "pci-"}) {
+    if (command.starts_with(before)) return command.substr(before.size());
+  }
+  return command;
+}
 
 std::variant<Options, ParseEnd> parse_words(const std::vector<std::string>& words) {
   Options options;
   CLI::App app{"PCI devices for Xen domains", "pciassign"};
   app.set_version_flag("--version", std::string("pciassign ") + kVersion);
   app.require_subcommand(1);
-
-  add_command(app, options, "list", "devices, and who has them")
-      ->add_flag("-a,--all", options.all, "bridges as well");
-  add_one_device(add_command(app, options, "show", "one device in full"), options);
-  add_plan(app, options);
-
-  CLI::App* attach = add_command(app, options, "attach", "give devices to a domain");
-  add_domain(attach, options);
-  add_devices(attach, options, kSpecWords);
-  add_change_flags(attach, options);
-  CLI::App* detach = add_command(app, options, "detach", "take devices from a domain");
-  add_domain(detach, options);
-  add_devices(detach, options, "addresses");
-  add_change_flags(detach, options);
-  CLI::App* create =
-      add_command(app, options, "create", "make a domain that has its devices before it runs");
-  create->add_option("cfg", options.file, "domain file of xl")->required()->type_name("CFG");
-  create->add_flag("--no-unpause", options.no_unpause, "leave the domain paused");
-  add_change_flags(create, options);
-  CLI::App* reserve =
-      add_command(app, options, "reserve", "take a device from dom0's driver, into quarantine");
-  add_one_device(reserve, options);
-  add_change_flags(reserve, options);
-  CLI::App* release = add_command(app, options, "release", "give a device back to dom0's driver");
-  add_one_device(release, options);
-  add_change_flags(release, options);
-  add_command(app, options, "status", "what the daemon does");
-  add_command(app, options, "version", "versions of the command line, the daemon and Xen");
+  for (const Command& command : definitions()) add_command(app, command, options);
 
   // CLI11 would only say that a command is missing.
   const auto named = [&](const CLI::App* command) { return command->check_name(words.front()); };
   if (!words.empty() && !words.front().starts_with('-') && app.get_subcommands(named).empty()) {
-    return ParseEnd{.status = 2,
-                    .text = {},
-                    .error = Error{ErrorKind::usage,
-                                   {},
-                                   "there is no command \"" + words.front() + "\"",
-                                   "see: pciassign --help",
-                                   0}};
+    return wrong_words("there is no command \"" + words.front() + "\"", "see: pciassign --help");
   }
   std::vector<std::string> reversed(words.rbegin(), words.rend());  // As CLI11 wants them.
   try {
@@ -131,10 +120,7 @@ std::variant<Options, ParseEnd> parse_words(const std::vector<std::string>& word
   } catch (const CLI::CallForVersion& version) {
     return ParseEnd{.status = 0, .text = std::string(version.what()) + "\n", .error = {}};
   } catch (const CLI::ParseError& error) {
-    return ParseEnd{
-        .status = 2,
-        .text = {},
-        .error = Error{ErrorKind::usage, {}, one_line(error.what()), "see: pciassign --help", 0}};
+    return wrong_words(one_line(error.what()), "see: pciassign --help");
   }
   return options;
 }

@@ -11,16 +11,28 @@ namespace pciassign::cli {
 
 /// What the words of the command line say.
 struct Options {
-  std::string command;  ///< "list", "plan", ...
-  std::string action;   ///< Of plan: attach, detach, reserve, release.
+  std::string command;  ///< "list", "plan attach", ...
   std::string domain;
   std::vector<std::string> devices;
-  std::string file;  ///< Of create.
+  std::string file;          ///< Of create and report.
+  std::string virtual_slot;  ///< Of pci-attach.
+  std::string device_class;  ///< Of list: a part of the class's name, or its number.
+  std::string shell;         ///< Of completion.
+  std::string on_failure;    ///< Of assign.
+  std::string name;          ///< Of pci-assignable-add: accepted, as xl does.
   bool no_unpause = false;
-  bool all = false;  ///< Of list and show: bridges, passed checks.
+  bool all = false;   ///< Of list and show: bridges, passed checks.
+  bool tree = false;  ///< Of list.
+  bool names = false;
+  bool force = false;
+  bool give_back = false;
+  bool dry_run = false;
   bool json = false;
   bool verbose = false;
   std::string socket = std::string(rpc::kDefaultSocket);
+
+  /// "attach" of "plan attach", of "pci-attach" and of "attach": what a change is called.
+  [[nodiscard]] std::string action() const;
 };
 
 /// Help or version text was asked for, or the words are wrong.

@@ -8,9 +8,18 @@
 namespace pciassign::cli {
 namespace json = boost::json;
 
+namespace {
+
+/// "plan" for "plan attach": what was asked for is in the answer.
+std::string envelope_name(const std::string& command) {
+  return command.substr(0, command.find(' '));
+}
+
+}  // namespace
+
 void Output::result(const json::value& value) {
   const json::object envelope{
-      {"pciassign", kEnvelope}, {"command", options_.command}, {"result", value}};
+      {"pciassign", kEnvelope}, {"command", envelope_name(options_.command)}, {"result", value}};
   env_.out << json::serialize(envelope) << '\n';
 }
 
@@ -22,7 +31,7 @@ int Output::fail(const Error& error, const json::object& extra) {
       if (!body.contains(key)) body[key] = value;
     }
     env_.out << json::serialize(json::object{{"pciassign", kEnvelope},
-                                             {"command", options_.command},
+                                             {"command", envelope_name(options_.command)},
                                              {"error", std::move(body)}})
              << '\n';
     return status;

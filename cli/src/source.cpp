@@ -21,16 +21,7 @@ Result<Source> Source::open(Environment& environment, const Options& options, Ou
 
 Result<std::vector<DeviceView>> Source::list() {
   if (local_) return local_->toolstack().list();
-  const Result<boost::json::value> answer = daemon_->call("list", {});
-  if (!answer) return tl::unexpected<Error>(answer.error());
-  if (!answer->is_array()) return fail(ErrorKind::failed, "the daemon's list is no list");
-  std::vector<DeviceView> views;
-  for (const boost::json::value& item : answer->as_array()) {
-    Result<DeviceView> view = rpc::from_json<DeviceView>(item);
-    if (!view) return tl::unexpected<Error>(view.error());
-    views.push_back(std::move(*view));
-  }
-  return views;
+  return daemon_->call("list", {}).and_then(read_array<DeviceView>);
 }
 
 Result<DeviceView> Source::show(const std::string& device) {
@@ -43,6 +34,11 @@ Result<DeviceView> Source::show(const std::string& device) {
 Result<rpc::PlanView> Source::plan(const rpc::PlanParams& params) {
   if (local_) return rpc::make_plan(local_->toolstack(), params).map(rpc::view_of);
   return call_as<rpc::PlanView>(*daemon_, "plan", rpc::to_json(params));
+}
+
+Result<std::vector<Finding>> Source::explain(const rpc::ExplainParams& params) {
+  if (local_) return rpc::explain(local_->toolstack(), params);
+  return daemon_->call("explain", rpc::to_json(params)).and_then(read_array<Finding>);
 }
 
 }  // namespace pciassign::cli

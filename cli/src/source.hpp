@@ -20,11 +20,25 @@ class Source {
   Result<std::vector<DeviceView>> list();
   Result<DeviceView> show(const std::string& device);
   Result<rpc::PlanView> plan(const rpc::PlanParams& params);
+  Result<std::vector<Finding>> explain(const rpc::ExplainParams& params);
 
  private:
   std::optional<rpc::Client> daemon_;
   std::unique_ptr<LocalToolstack> local_;
 };
+
+/// An array of Ts as a method answered it.
+template <class T>
+Result<std::vector<T>> read_array(const boost::json::value& answer) {
+  if (!answer.is_array()) return fail(ErrorKind::failed, "the daemon's list is no list");
+  std::vector<T> all;
+  for (const boost::json::value& item : answer.as_array()) {
+    Result<T> one = rpc::from_json<T>(item);
+    if (!one) return tl::unexpected<Error>(one.error());
+    all.push_back(std::move(*one));
+  }
+  return all;
+}
 
 /// Calls a method and reads its result as a T.
 template <class T>

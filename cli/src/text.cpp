@@ -100,6 +100,22 @@ void print_devices(std::ostream& out, const Paint& paint, const std::vector<Devi
   table.print(out, paint);
 }
 
+void print_tree(std::ostream& out, const Paint& paint, const std::vector<DeviceView>& devices) {
+  std::string bus;
+  for (const DeviceView& view : devices) {
+    const Device& d = view.device;
+    if (d.parent_bus != bus) {
+      bus = d.parent_bus;
+      out << paint.bold(bus) << '\n';
+    }
+    out << std::string(2 + 2 * d.path.size(), ' ') << d.sbdf.str() << "  "
+        << (d.name.empty() ? class_name(d.class_code) : printable(d.name));
+    if (!d.is_bridge())
+      out << "  [" << view.state << (view.domid ? ": " + domain_cell(view) : "") << ']';
+    out << '\n';
+  }
+}
+
 void print_device(std::ostream& out, const Paint& paint, const DeviceView& view) {
   const Device& d = view.device;
   const auto line = [&](const std::string& key, const std::string& value) {
@@ -153,6 +169,24 @@ void print_findings(std::ostream& out, const Paint& paint, const std::vector<Fin
     if (!f.remedy.empty()) out << "         " << printable(f.remedy) << '\n';
     if (f.severity == Severity::refusal && !f.accept.empty()) {
       out << "         accept it with: " << f.accept << '\n';
+    }
+  }
+}
+
+void print_checks(std::ostream& out, const Paint& paint, const std::vector<Finding>& findings) {
+  for (const Finding& f : findings) {
+    std::string mark = paint.green("✓");
+    if (f.severity == Severity::warning) mark = paint.yellow("!");
+    if (f.severity == Severity::refusal) mark = paint.red("✗");
+    out << mark << ' ' << paint.bold(f.code);
+    if (f.device) out << ' ' << f.device->str();
+    out << ": " << printable(f.evidence) << '\n';
+    if (f.severity == Severity::ok) continue;
+    if (!f.remedy.empty()) out << "    " << printable(f.remedy) << '\n';
+    if (!f.accept.empty()) {
+      out << (f.severity == Severity::refusal ? "    accept it with: allow="
+                                              : "    accepted by: allow=")
+          << f.accept << '\n';
     }
   }
 }

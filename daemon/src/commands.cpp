@@ -16,10 +16,14 @@ const std::vector<Commands::Method>& Commands::methods() {
       {"show", "one device", false, &Commands::show},
       {"domain", "one domain by name or number", false, &Commands::domain},
       {"plan", "what a change would do", false, &Commands::plan},
+      {"explain", "every check that a device has to pass", false, &Commands::explain},
+      {"watch", "send an event notification for each change, from now on", false, &Commands::watch},
       {"attach", "give devices to a domain", true, &Commands::attach},
       {"detach", "take devices from a domain", true, &Commands::detach},
       {"reserve", "take a device from dom0's driver into quarantine", true, &Commands::reserve},
       {"release", "give a device back to dom0's driver", true, &Commands::release},
+      {"reset", "reset a reserved device and verify it", true, &Commands::reset},
+      {"reload", "read the configuration again", true, &Commands::reload},
       {"create-prepare", "judge devices for a domain that is about to be created", true,
        &Commands::create_prepare},
       {"create-complete", "attach to a domain that was created paused, and let it run", true,
@@ -73,6 +77,17 @@ void Commands::session_closed(Session& session) {
               {{"pid", std::to_string(session.peer.pid)}});
   }
   if (watcher_.release_holds(session.number) && compare) compare();
+}
+
+void Commands::tell(const rpc::ChangeEvent& event) {
+  if (watchers_.empty()) return;
+  const std::string line = rpc::notification_line("event", rpc::to_json(event));
+  std::erase_if(watchers_, [&](const std::weak_ptr<Session>& watcher) {
+    const auto session = watcher.lock();
+    if (!session || !session->send) return true;
+    session->send(line);
+    return false;
+  });
 }
 
 }  // namespace pciassign::daemon

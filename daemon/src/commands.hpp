@@ -27,8 +27,12 @@ class Commands {
   void handle(const std::shared_ptr<Session>& session, std::string_view line);
   /// The client has gone. Plans that it began go on to their end; names that it held are free.
   void session_closed(Session& session);
+  /// Tells the sessions that watch.
+  void tell(const rpc::ChangeEvent& event);
   /// Compares what is with what should be; set by Core.
   std::function<void()> compare;
+  /// Reads the configuration again; set by the process.
+  std::function<Result<void>()> read_configuration;
 
  private:
   using Params = boost::json::object;
@@ -47,11 +51,15 @@ class Commands {
   void show(const Call& call, const Params& params);
   void domain(const Call& call, const Params& params);
   void plan(const Call& call, const Params& params);
+  void explain(const Call& call, const Params& params);
+  void watch(const Call& call, const Params& params);
   // Changes (commands_change.cpp).
   void attach(const Call& call, const Params& params);
   void detach(const Call& call, const Params& params);
   void reserve(const Call& call, const Params& params);
   void release(const Call& call, const Params& params);
+  void reset(const Call& call, const Params& params);
+  void reload(const Call& call, const Params& params);
   void create_prepare(const Call& call, const Params& params);
   void create_complete(const Call& call, const Params& params);
   void cancel(const Call& call, const Params& params);
@@ -59,7 +67,8 @@ class Commands {
   rpc::VersionResult version_result();
   /// Begins a plan for a request and answers when it is over; `after` runs first on success.
   void run_plan(const Call& call, Plan plan, std::function<void()> after = {});
-  void reserve_or_release(const Call& call, const Params& params, bool reserve);
+  using PlanOfOne = Result<Plan> (Toolstack::*)(const Sbdf&);
+  void change_one(const Call& call, const Params& params, PlanOfOne make);
   void attach_to(const Call& call, const DomainInfo& domain, const std::vector<DeviceSpec>& specs,
                  AttachMode mode);
 
@@ -69,6 +78,7 @@ class Commands {
   DomainWatcher& watcher_;
   StateFiles& files_;
   Log& log_;
+  std::vector<std::weak_ptr<Session>> watchers_;
 };
 
 /// Reads the parameters; on an error answers it and returns nothing.

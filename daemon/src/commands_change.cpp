@@ -102,7 +102,7 @@ void Commands::detach(const Call& call, const Params& params) {
            [this, info = *domain, gone = *devices] { files_.forget_created(info, gone); });
 }
 
-void Commands::reserve_or_release(const Call& call, const Params& params, bool reserve) {
+void Commands::change_one(const Call& call, const Params& params, PlanOfOne make) {
   const auto read = read_params<rpc::DeviceParams>(call, params);
   if (!read) return;
   const Result<Sbdf> device = Sbdf::parse(read->device);
@@ -114,7 +114,7 @@ void Commands::reserve_or_release(const Call& call, const Params& params, bool r
     call.fail(*busy);
     return;
   }
-  Result<Plan> plan = reserve ? toolstack_.plan_reserve(*device) : toolstack_.plan_release(*device);
+  Result<Plan> plan = (toolstack_.*make)(*device);
   if (!plan) {
     call.fail(plan.error());
     return;
@@ -123,10 +123,24 @@ void Commands::reserve_or_release(const Call& call, const Params& params, bool r
 }
 
 void Commands::reserve(const Call& call, const Params& params) {
-  reserve_or_release(call, params, true);
+  change_one(call, params, &Toolstack::plan_reserve);
 }
 void Commands::release(const Call& call, const Params& params) {
-  reserve_or_release(call, params, false);
+  change_one(call, params, &Toolstack::plan_release);
+}
+void Commands::reset(const Call& call, const Params& params) {
+  change_one(call, params, &Toolstack::plan_reset);
+}
+
+void Commands::reload(const Call& call, const Params&) {
+  const Result<void> read = read_configuration ? read_configuration() : Result<void>{};
+  if (!read) {
+    Error error = read.error();
+    error.hint = "the former configuration stays";
+    call.fail(error);
+    return;
+  }
+  call.result(json::object{{"configured", json::value_from(watcher_.configured_names())}});
 }
 
 void Commands::create_prepare(const Call& call, const Params& params) {

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "commands.hpp"
 #include "version.hpp"
 
@@ -107,6 +109,27 @@ void Commands::plan(const Call& call, const Params& params) {
     return;
   }
   call.result(rpc::to_json(rpc::view_of(*plan)));
+}
+
+void Commands::explain(const Call& call, const Params& params) {
+  const auto read = read_params<rpc::ExplainParams>(call, params);
+  if (!read) return;
+  const auto findings = rpc::explain(toolstack_, *read);
+  if (!findings) {
+    call.fail(findings.error());
+    return;
+  }
+  call.result(rpc::to_json_array(*findings));
+}
+
+void Commands::watch(const Call& call, const Params&) {
+  const auto session = call.session();
+  if (!session) return;
+  const bool already =
+      std::any_of(watchers_.begin(), watchers_.end(),
+                  [&](const std::weak_ptr<Session>& other) { return other.lock() == session; });
+  if (!already) watchers_.push_back(session);
+  call.result(json::object{{"watching", true}});
 }
 
 }  // namespace pciassign::daemon

@@ -25,6 +25,7 @@ Core::Core(Reactor& reactor, Ports ports, const config::DaemonConfig& config, Lo
       server_(reactor, commands_, log, config.limits) {
   commands_.compare = [this] { compare(); };
   watcher_.compare = [this] { compare(); };
+  scheduler_.on_event = [this](const rpc::ChangeEvent& event) { commands_.tell(event); };
   scheduler_.on_job_over = [this] {
     if (shut_down_done_) {
       if (scheduler_.idle()) reactor_.post(std::exchange(shut_down_done_, nullptr));

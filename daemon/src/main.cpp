@@ -62,19 +62,36 @@ LogSink choose_sink(const Options& options) {
 }
 
 /// All of it or, when something is wrong with it, nothing.
-void reload(const Options& options, Core& core, Log& log) {
+Result<void> reload(const Options& options, Core& core, Log& log) {
   const Result<config::DaemonConfig> config = read_config(options);
   Result<config::Assignments> assignments =
       config ? config::load_assignments(config->paths.assignments)
              : Result<config::Assignments>(tl::unexpected<Error>(config.error()));
   if (!assignments) {
     log.error("config", assignments.error().message + "; the former configuration stays");
-    return;
+    return tl::unexpected<Error>(assignments.error());
   }
   const bool all = core.reconfigure(*config);
   core.set_assignments(std::move(*assignments));
   log.info("config", "configuration read again");
   if (!all) log.warning("config", "other paths of state, socket or sysfs need a restart");
+  return {};
+}
+
+/// Tells systemd from the loop that it turns. Null where no watchdog waits for that.
+std::unique_ptr<Reactor::Timer> feed_watchdog(Reactor& reactor) {
+  std::uint64_t usec = 0;
+  if (::sd_watchdog_enabled(0, &usec) <= 0) return nullptr;
+  auto timer = reactor.make_timer();
+  const auto again = std::make_shared<std::function<void()>>();
+  *again = [&clock = *timer, weak = std::weak_ptr(again), usec] {
+    ::sd_notify(0, "WATCHDOG=1");
+    const auto self = weak.lock();
+    clock.at(std::chrono::steady_clock::now() + std::chrono::microseconds(usec / 2),
+             [self] { (*self)(); });
+  };
+  (*again)();
+  return timer;
 }
 
 int run(const Options& options) {
@@ -104,10 +121,11 @@ int run(const Options& options) {
       status = EXIT_FAILURE;
       reactor.stop();
     };
+    core.commands().read_configuration = [&] { return reload(options, core, log); };
     bool stopping = false;
     reactor.on_signals({SIGTERM, SIGINT, SIGHUP}, [&](int number) {
       if (number == SIGHUP) {
-        reload(options, core, log);
+        (void)reload(options, core, log);  // It logs what is wrong.
         return;
       }
       if (std::exchange(stopping, true)) return;
@@ -120,6 +138,7 @@ int run(const Options& options) {
     if (const auto started = core.start(std::move(*listening)); !started)
       return complain(started.error());
     ::sd_notify(0, "READY=1");
+    const auto watchdog = feed_watchdog(reactor);
     log.info("ready", fmt::format("version {}", kVersion),
              {{"socket", config->paths.socket.string()}});
     reactor.run();

@@ -100,9 +100,9 @@ Result<JobId> Scheduler::submit(Plan plan, JobHandlers handlers) {
     } else if (report.error) {
       event.state = "failed";
     }
-    reactor.post([this, weak, alive, event = std::move(event)]() mutable {
+    reactor.post([this, weak, alive, event = std::move(event)] {
       const auto strong = weak.lock();
-      if (*alive && strong) report_step(strong, std::move(event));
+      if (*alive && strong) report_step(strong, event);
     });
   };
   jobs_.emplace(id, job);
@@ -110,17 +110,26 @@ Result<JobId> Scheduler::submit(Plan plan, JobHandlers handlers) {
   log_.info("plan-begins", kept.title,
             {{"kind", std::string(rpc::to_string(kept.kind))},
              {"steps", std::to_string(kept.steps.size())}});
+  tell(kept, "began");
   if (kept.domid) watch_frontend(*kept.domid, true);
   later(job);
   return id;
 }
 
-void Scheduler::report_step(const std::shared_ptr<Job>& job, rpc::StepEvent event) {
+void Scheduler::tell(const Plan& plan, std::string what, rpc::StepEvent step, std::string message) {
+  if (on_event) {
+    on_event({std::move(what), plan.title, plan.domid, plan.domain_name, std::move(step),
+              std::move(message)});
+  }
+}
+
+void Scheduler::report_step(const std::shared_ptr<Job>& job, const rpc::StepEvent& event) {
   log_.debug("step", event.step.words,
              {{"state", event.state},
               {"step", event.step.id},
               {"us", std::to_string(event.step.took.count())}});
   if (job->handlers.on_step) job->handlers.on_step(event);
+  tell(job->execution.plan(), "step", event);
 }
 
 void Scheduler::later(const std::shared_ptr<Job>& job) {
@@ -160,12 +169,14 @@ void Scheduler::perform(const std::shared_ptr<Job>& job) {
   const std::size_t total = job->execution.plan().steps.size();
   const bool undoing = job->execution.report().error && !step.keep_going;
   job->step = undoing ? "taking back: " + step.words : step.words;
-  if (job->handlers.on_step && !undoing) {
+  if (!undoing) {
     StepReport report;
     report.id = step.id;
     report.words = step.words;
-    job->handlers.on_step(
-        {.request = 0, .index = job->begun, .total = total, .state = "running", .step = report});
+    const rpc::StepEvent event{
+        .request = 0, .index = job->begun, .total = total, .state = "running", .step = report};
+    if (job->handlers.on_step) job->handlers.on_step(event);
+    tell(job->execution.plan(), "step", event);
   }
   ++job->begun;
   if (!step.slow) {
@@ -222,8 +233,10 @@ void Scheduler::finish(const std::shared_ptr<Job>& job) {
                                        {"took_ms", std::to_string(took.count())}};
     if (report.error) {
       log_.error("plan-failed", plan.title + ": " + report.error->message, fields);
+      tell(plan, "failed", {}, report.error->message);
     } else {
       log_.info("plan-done", plan.title, fields);
+      tell(plan, "done");
     }
     for (const Error& error : report.undo_errors) {
       log_.error("undo-failed", plan.title + ": " + error.message, fields);

@@ -53,6 +53,8 @@ class Scheduler {
   /// Takes no more plans, undoes those that give something away, lets the others end.
   void drain();
   [[nodiscard]] bool draining() const { return draining_; }
+  /// Told of everything that happens to any plan.
+  std::function<void(const rpc::ChangeEvent&)> on_event;
   /// Called after each end of a plan.
   std::function<void()> on_job_over;
 
@@ -64,7 +66,8 @@ class Scheduler {
   void finish(const std::shared_ptr<Job>& job);
   void later(const std::shared_ptr<Job>& job);
   void watch_frontend(DomId domid, bool on);
-  void report_step(const std::shared_ptr<Job>& job, rpc::StepEvent event);
+  void report_step(const std::shared_ptr<Job>& job, const rpc::StepEvent& event);
+  void tell(const Plan& plan, std::string what, rpc::StepEvent step = {}, std::string message = {});
 
   Reactor& reactor_;
   Ports ports_;

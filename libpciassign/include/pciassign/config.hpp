@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -60,5 +61,24 @@ Result<Assignments> parse_assignments(std::string_view text, const std::string& 
 /// Every *.toml of the directory in the order of their names; a missing directory holds none.
 /// A domain that is configured twice is an error that names both places.
 Result<Assignments> load_assignments(const std::filesystem::path& directory);
+
+/// The text with devices added to the domain's entry, which is made at the end when there is none.
+/// A device that is there already gets the new options. Everything else stays as it was written.
+/// Errors: the text is no valid file of assignments, or the entry is written in a form that only a
+/// person should edit (the message says where).
+Result<std::string> with_devices(const std::string& text, const std::string& origin,
+                                 const std::string& domain, const std::vector<DeviceSpec>& devices,
+                                 std::optional<OnFailure> on_failure);
+/// The text without these devices of the domain, or without its entry when none are named or none
+/// would be left. not_found when it has no such domain or device.
+Result<std::string> without_devices(const std::string& text, const std::string& origin,
+                                    const std::string& domain, const std::vector<Sbdf>& devices);
+
+/// The file of the directory that has the domain's entry, if there is one.
+Result<std::optional<std::filesystem::path>> file_of_domain(const std::filesystem::path& directory,
+                                                            const std::string& domain);
+/// Replaces a file: written beside it, synced, renamed. Its mode stays; a new one gets 0644. An
+/// empty text removes the file.
+Result<void> replace_file(const std::filesystem::path& file, const std::string& text);
 
 }  // namespace pciassign::config

@@ -63,7 +63,7 @@ struct Step {
   std::function<void(Ports&)> finish;
 };
 
-enum class PlanKind { attach, detach, reserve, release, cleanup };
+enum class PlanKind { attach, detach, reserve, release, reset, cleanup };
 
 struct Plan {
   PlanKind kind = PlanKind::attach;

@@ -27,6 +27,11 @@ class Client {
   /// cancelled once; the answer then tells what became of it.
   Result<boost::json::value> call(std::string_view method, boost::json::object params);
   std::function<void(const StepEvent&)> on_step;
+  /// After "watch" was called.
+  std::function<void(const ChangeEvent&)> on_event;
+  /// Hands on what the daemon tells, until `interrupted` (success) or the daemon's end
+  /// (unavailable).
+  Result<void> follow();
   std::function<bool()> interrupted;
   /// `data` of the last error answer.
   [[nodiscard]] const boost::json::object& last_error_data() const noexcept { return error_data_; }
@@ -34,7 +39,8 @@ class Client {
  private:
   explicit Client(int fd);
   Result<void> send(const std::string& line);
-  Result<std::string> next_line(const std::function<void()>& on_signal);
+  Result<std::string> next_line(const std::function<bool()>& on_signal);
+  void hear(const Notification& note, std::int64_t request) const;
 
   int fd_ = -1;
   std::int64_t next_id_ = 1;

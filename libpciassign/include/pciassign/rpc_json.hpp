@@ -16,12 +16,14 @@ boost::json::object to_json(const Finding& value);
 boost::json::object to_json(const PlanView& value);
 boost::json::object to_json(const StepReport& value);
 boost::json::object to_json(const StepEvent& value);
+boost::json::object to_json(const ChangeEvent& value);
 boost::json::object to_json(const ChangeResult& value);
 boost::json::object to_json(const DomainResult& value);
 boost::json::object to_json(const VersionResult& value);
 boost::json::object to_json(const CommandInfo& value);
 boost::json::object to_json(const StatusResult& value);
 boost::json::object to_json(const PlanParams& value);
+boost::json::object to_json(const ExplainParams& value);
 boost::json::object to_json(const AttachParams& value);
 boost::json::object to_json(const DetachParams& value);
 boost::json::object to_json(const DeviceParams& value);
@@ -56,6 +58,8 @@ Result<StepReport> from_json<StepReport>(const boost::json::value&);
 template <>
 Result<StepEvent> from_json<StepEvent>(const boost::json::value&);
 template <>
+Result<ChangeEvent> from_json<ChangeEvent>(const boost::json::value&);
+template <>
 Result<ChangeResult> from_json<ChangeResult>(const boost::json::value&);
 template <>
 Result<DomainResult> from_json<DomainResult>(const boost::json::value&);
@@ -67,6 +71,8 @@ template <>
 Result<StatusResult> from_json<StatusResult>(const boost::json::value&);
 template <>
 Result<PlanParams> from_json<PlanParams>(const boost::json::value&);
+template <>
+Result<ExplainParams> from_json<ExplainParams>(const boost::json::value&);
 template <>
 Result<AttachParams> from_json<AttachParams>(const boost::json::value&);
 template <>

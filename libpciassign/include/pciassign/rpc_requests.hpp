@@ -18,6 +18,9 @@ Result<std::vector<Sbdf>> parse_addresses(const std::vector<std::string>& texts)
 /// only wait in vain.
 AttachMode mode_for(const DomainInfo& domain) noexcept;
 
+/// Every check, with its evidence; does not fail on refusals.
+Result<std::vector<Finding>> explain(Toolstack& toolstack, const ExplainParams& params);
+
 /// The plan that a change of these parameters would run.
 Result<Plan> make_plan(Toolstack& toolstack, const PlanParams& params);
 

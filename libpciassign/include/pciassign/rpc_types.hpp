@@ -29,10 +29,15 @@ struct PlanView {
 };
 PlanView view_of(const Plan& plan);
 
-/// `plan`: action is attach, detach, reserve or release; the last two take no domain.
+/// `plan`: action is attach, detach, reserve, release or reset; the last three take no domain.
 struct PlanParams {
   std::string action, domain;
   std::vector<std::string> devices;
+};
+/// `explain`: devices are specifications; without a domain only they and the host are judged.
+struct ExplainParams {
+  std::vector<std::string> devices;
+  std::string domain;
 };
 /// `attach`: devices are specifications (address and options); mode is auto, hot or cold.
 struct AttachParams {
@@ -45,7 +50,7 @@ struct DetachParams {
   std::string domain;
   std::vector<std::string> devices;
 };
-/// `show`, `reserve`, `release`.
+/// `show`, `reserve`, `release`, `reset`.
 struct DeviceParams {
   std::string device;
 };
@@ -122,6 +127,17 @@ struct StepEvent {
   std::size_t index = 0, total = 0;
   std::string state;  ///< running, done, failed, undone.
   StepReport step;
+};
+
+/// The `event` notification, which `watch` asks for: something happened to a change, whoever asked
+/// for it.
+struct ChangeEvent {
+  std::string what;  ///< began, step, done, failed.
+  std::string title;
+  std::optional<DomId> domid;
+  std::string domain_name;
+  StepEvent step;       ///< With "step".
+  std::string message;  ///< With "failed".
 };
 
 }  // namespace pciassign::rpc

@@ -58,6 +58,8 @@ class Toolstack {
   /// Why the devices cannot be had yet although nobody uses them: one is still to be taken back
   /// from a domain that is gone (reconcile() does that). Empty: no such thing.
   Result<std::optional<Error>> awaits_clean_up(const std::vector<DeviceSpec>& specs);
+  /// Resets and verifies a device that pciback has and no domain uses.
+  Result<Plan> plan_reset(const Sbdf& sbdf);
   /// What has to be put right now: attachments of domains that are gone (or whose domid was
   /// reused), and interrupted plans that the journal tells of. One plan per domain. `busy`
   /// devices (plans under way) are left alone.
@@ -68,6 +70,10 @@ class Toolstack {
   [[nodiscard]] Ports& ports() noexcept { return ports_; }
 
  private:
+  /// A device on pciback that belongs to nobody; `purpose` completes "only a device on pciback can
+  /// be".
+  Result<Device> unused_device(const Sbdf& sbdf, std::string_view purpose);
+
   Ports ports_;
   Settings settings_;
 };

@@ -48,6 +48,7 @@ struct ReserveInput {
 };
 Plan build_reserve(const ReserveInput& input);
 Plan build_release(const ReserveInput& input);
+Plan build_reset(const Device& device);
 
 /// "I/O memory feb40-feb7f (BAR 0)", "I/O ports c000-c03f (BAR 2)".
 std::string words_for(const Region& region);

@@ -14,6 +14,21 @@ Result<void> out_of_quarantine(Ports& ports, const Sbdf& device) {
   return out;
 }
 
+/// Without a method only the verification is left, where that is enough.
+void append_reset(Plan& plan, const Device& device, bool none_is_enough) {
+  AttachmentRecord record;
+  record.device = device.sbdf;
+  record.vendor = device.vendor;
+  record.reset_acknowledged = none_is_enough;
+  append_step(
+      plan, "reset",
+      fmt::format("{} {}",
+                  device.reset_methods.empty() ? "verify (it cannot be reset)" : "reset and verify",
+                  device.sbdf.str()),
+      [record](Ports& p) { return reset_and_verify(p, record); })
+      .slow = true;
+}
+
 }  // namespace
 
 Plan build_reserve(const ReserveInput& input) {
@@ -64,17 +79,7 @@ Plan build_release(const ReserveInput& input) {
   plan.undo_command = "pciassign reserve " + sbdf.str();
   // A guest's device whose reset failed lies in quarantine as well. Nothing keeps it from dom0's
   // memory once it leaves that.
-  AttachmentRecord record;
-  record.device = sbdf;
-  record.vendor = input.device.vendor;
-  record.reset_acknowledged = true;
-  append_step(plan, "reset",
-              fmt::format("{} {}",
-                          input.device.reset_methods.empty() ? "verify (it cannot be reset)"
-                                                             : "reset and verify",
-                          sbdf.str()),
-              [record](Ports& p) { return reset_and_verify(p, record); })
-      .slow = true;
+  append_reset(plan, input.device, true);
   if (input.iommu) {
     auto& step = append_step(plan, "unquarantine",
                              fmt::format("take {} out of quarantine, to dom0", sbdf.str()),
@@ -91,6 +96,15 @@ Plan build_release(const ReserveInput& input) {
   unbind.slow = true;
   append_step(plan, "forget", "forget the driver that it came from",
               [=](Ports& p) { return forget_driver(p.store, sbdf); });
+  return plan;
+}
+
+Plan build_reset(const Device& device) {
+  Plan plan;
+  plan.kind = PlanKind::reset;
+  plan.title = "reset " + device.sbdf.str();
+  plan.devices = {device.sbdf};
+  append_reset(plan, device, false);
   return plan;
 }
 

@@ -141,11 +141,9 @@ Result<Plan> Toolstack::plan_reserve(const Sbdf& sbdf) {
   return plan;
 }
 
-Result<Plan> Toolstack::plan_release(const Sbdf& sbdf) {
+Result<Device> Toolstack::unused_device(const Sbdf& sbdf, std::string_view purpose) {
   auto device = ports_.pci.device(sbdf);
-  if (!device) return tl::unexpected(device.error());
-  auto host = ports_.xen.host();
-  if (!host) return tl::unexpected(host.error());
+  if (!device) return device;
   auto owners = detail::read_owners(ports_);
   if (!owners) return tl::unexpected(owners.error());
   for (const auto& owner : *owners)
@@ -159,10 +157,27 @@ Result<Plan> Toolstack::plan_release(const Sbdf& sbdf) {
     return fail(ErrorKind::refused,
                 fmt::format("{} is not reserved (driver: {})", sbdf.str(),
                             device->driver.empty() ? "none" : device->driver),
-                "only a device on pciback can be released", "E-NOT-RESERVED");
+                fmt::format("only a device on pciback can be {}", purpose), "E-NOT-RESERVED");
+  return device;
+}
+
+Result<Plan> Toolstack::plan_release(const Sbdf& sbdf) {
+  auto device = unused_device(sbdf, "released");
+  if (!device) return tl::unexpected(device.error());
+  auto host = ports_.xen.host();
+  if (!host) return tl::unexpected(host.error());
   auto driver = detail::remembered_driver(ports_.store, sbdf);
   if (!driver) return tl::unexpected(driver.error());
   return detail::build_release({*device, host->iommu, *driver});
+}
+
+Result<Plan> Toolstack::plan_reset(const Sbdf& sbdf) {
+  auto device = unused_device(sbdf, "reset here");
+  if (!device) return tl::unexpected(device.error());
+  if (device->reset_methods.empty())
+    return fail(ErrorKind::refused, fmt::format("{} has no reset method", sbdf.str()),
+                "only a power cycle resets it", "E-NO-RESET");
+  return detail::build_reset(*device);
 }
 
 }  // namespace pciassign

@@ -36,6 +36,7 @@ Client& Client::operator=(Client&& other) noexcept {
     lines_ = std::move(other.lines_);
     error_data_ = std::move(other.error_data_);
     on_step = std::move(other.on_step);
+    on_event = std::move(other.on_event);
     interrupted = std::move(other.interrupted);
   }
   return *this;
@@ -78,13 +79,23 @@ Result<void> Client::send(const std::string& line) {
   return {};
 }
 
-Result<std::string> Client::next_line(const std::function<void()>& on_signal) {
+void Client::hear(const Notification& note, std::int64_t request) const {
+  if (note.method == "event" && on_event) {
+    if (const auto event = from_json<ChangeEvent>(json::value(note.params))) on_event(*event);
+  } else if (note.method == "step" && on_step) {
+    const auto event = from_json<StepEvent>(json::value(note.params));
+    if (event && event->request == request) on_step(*event);
+  }
+}
+
+/// `on_signal` says whether to go on waiting.
+Result<std::string> Client::next_line(const std::function<bool()>& on_signal) {
   std::array<char, 16384> buffer;
   while (lines_.empty()) {
     const ssize_t n = ::recv(fd_, buffer.data(), buffer.size(), 0);
     if (n < 0 && errno == EINTR) {
-      on_signal();
-      continue;
+      if (on_signal()) continue;
+      return fail(ErrorKind::failed, "interrupted", {}, "E-CANCELLED");
     }
     if (n <= 0) return gone();
     if (!framer_->feed({buffer.data(), static_cast<std::size_t>(n)},
@@ -106,10 +117,11 @@ Result<json::value> Client::call(std::string_view method, json::object params) {
     return tl::unexpected<Error>(sent.error());
   }
   const auto cancel_once = [&] {
-    if (cancel_id || !interrupted || !interrupted()) return;
+    if (cancel_id || !interrupted || !interrupted()) return true;
     cancel_id = next_id_++;
     // A failure to send shows up when the next line is read.
     (void)send(request_line({json::value(*cancel_id), "cancel", to_json(CancelParams{id})}));
+    return true;
   };
   for (;;) {
     cancel_once();
@@ -118,11 +130,7 @@ Result<json::value> Client::call(std::string_view method, json::object params) {
     auto incoming = parse_incoming(*line);
     if (!incoming) return tl::unexpected<Error>(incoming.error());
     if (const auto* note = std::get_if<Notification>(&*incoming)) {
-      if (note->method != "step" || !on_step) continue;
-      if (Result<StepEvent> event = from_json<StepEvent>(json::value(note->params));
-          event && event->request == id) {
-        on_step(*event);
-      }
+      hear(*note, id);
       continue;
     }
     Reply& reply = std::get<Reply>(*incoming);
@@ -134,6 +142,19 @@ Result<json::value> Client::call(std::string_view method, json::object params) {
     }
     return std::move(reply.result);
   }
+}
+
+Result<void> Client::follow() {
+  const auto on_signal = [this] { return !interrupted || !interrupted(); };
+  while (on_signal()) {
+    const Result<std::string> line = next_line(on_signal);
+    if (!line && line.error().code == "E-CANCELLED") break;
+    if (!line) return tl::unexpected<Error>(line.error());
+    const auto incoming = parse_incoming(*line);
+    if (!incoming) return tl::unexpected<Error>(incoming.error());
+    if (const auto* note = std::get_if<Notification>(&*incoming)) hear(*note, 0);
+  }
+  return {};
 }
 
 }  // namespace pciassign::rpc

@@ -105,8 +105,8 @@ namespace {
 constexpr std::array kKinds{ErrorKind::failed,   ErrorKind::usage, ErrorKind::not_found,
                             ErrorKind::refused,  ErrorKind::busy,  ErrorKind::unavailable,
                             ErrorKind::timed_out};
-constexpr std::array kPlanKinds{PlanKind::attach, PlanKind::detach, PlanKind::reserve,
-                                PlanKind::release, PlanKind::cleanup};
+constexpr std::array kPlanKinds{PlanKind::attach,  PlanKind::detach, PlanKind::reserve,
+                                PlanKind::release, PlanKind::reset,  PlanKind::cleanup};
 
 /// The enumerator whose name is `text`.
 template <class T, std::size_t N>

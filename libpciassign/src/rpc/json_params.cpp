@@ -24,6 +24,17 @@ Result<PlanParams> from_json<PlanParams>(const json::value& value) {
   return finish(fields.no_others(), std::move(p));
 }
 
+json::object to_json(const ExplainParams& p) {
+  return {{"devices", strings(p.devices)}, {"domain", p.domain}};
+}
+template <>
+Result<ExplainParams> from_json<ExplainParams>(const json::value& value) {
+  ExplainParams p;
+  Fields fields(value);
+  fields.required("devices", p.devices).optional("domain", p.domain);
+  return finish(fields.no_others(), std::move(p));
+}
+
 json::object to_json(const AttachParams& p) {
   return {{"domain", p.domain}, {"devices", strings(p.devices)}, {"mode", p.mode}};
 }

@@ -37,6 +37,8 @@ std::string_view to_string(PlanKind kind) noexcept {
       return "reserve";
     case PlanKind::release:
       return "release";
+    case PlanKind::reset:
+      return "reset";
     case PlanKind::cleanup:
       return "cleanup";
   }
@@ -174,6 +176,29 @@ Result<StepEvent> from_json<StepEvent>(const json::value& value) {
       .required("total", event.total)
       .required("state", event.state)
       .required("step", event.step);
+  return finish(fields, std::move(event));
+}
+
+json::object to_json(const ChangeEvent& event) {
+  json::object object{{"what", event.what},
+                      {"title", event.title},
+                      {"domain", domid_json(event.domid)},
+                      {"domain_name", event.domain_name}};
+  if (event.what == "step") object["step"] = to_json(event.step);
+  if (!event.message.empty()) object["message"] = event.message;
+  return object;
+}
+
+template <>
+Result<ChangeEvent> from_json<ChangeEvent>(const json::value& value) {
+  ChangeEvent event;
+  Fields fields(value);
+  fields.required("what", event.what)
+      .required("title", event.title)
+      .optional("domain", event.domid)
+      .optional("domain_name", event.domain_name)
+      .optional("step", event.step)
+      .optional("message", event.message);
   return finish(fields, std::move(event));
 }
 

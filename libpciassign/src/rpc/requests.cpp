@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 
 namespace pciassign::rpc {
 
@@ -40,18 +41,32 @@ AttachMode mode_for(const DomainInfo& domain) noexcept {
   return domain.paused ? AttachMode::cold : AttachMode::hot;
 }
 
+Result<std::vector<Finding>> explain(Toolstack& toolstack, const ExplainParams& params) {
+  const auto specs = parse_specs(params.devices);
+  if (!specs) return tl::unexpected<Error>(specs.error());
+  std::optional<DomId> domid;
+  if (!params.domain.empty()) {
+    const Result<DomainInfo> domain = toolstack.find_domain(params.domain);
+    if (!domain) return tl::unexpected<Error>(domain.error());
+    domid = domain->domid;
+  }
+  return toolstack.explain(*specs, domid);
+}
+
 Result<Plan> make_plan(Toolstack& toolstack, const PlanParams& params) {
-  const bool reserve = params.action == "reserve";
-  if (reserve || params.action == "release") {
+  using OfOne = Result<Plan> (Toolstack::*)(const Sbdf&);
+  static const std::map<std::string_view, OfOne> of_one{{"reserve", &Toolstack::plan_reserve},
+                                                        {"release", &Toolstack::plan_release},
+                                                        {"reset", &Toolstack::plan_reset}};
+  if (const auto found = of_one.find(params.action); found != of_one.end()) {
     const auto devices = parse_addresses(params.devices);
     if (!devices) return tl::unexpected<Error>(devices.error());
     if (devices->size() != 1) return fail(ErrorKind::usage, params.action + " takes one device");
-    return reserve ? toolstack.plan_reserve(devices->front())
-                   : toolstack.plan_release(devices->front());
+    return (toolstack.*found->second)(devices->front());
   }
   const bool attach = params.action == "attach";
   if (!attach && params.action != "detach") {
-    return fail(ErrorKind::usage, "the action is attach, detach, reserve or release");
+    return fail(ErrorKind::usage, "the action is attach, detach, reserve, release or reset");
   }
   // The words first, so that a bad address is told even where there is no such domain.
   const auto specs = attach ? parse_specs(params.devices) : Result<std::vector<DeviceSpec>>{};

@@ -85,7 +85,9 @@ Ran DaemonTest::pciassign(std::vector<std::string> words) {
                                .open_local = [&]() -> Result<std::unique_ptr<cli::LocalToolstack>> {
                                  return std::make_unique<SimulatedToolstack>(ports);
                                },
-                               .xl = xl};
+                               .xl = xl,
+                               .config_file = directory / "pciassignd.toml",
+                               .root = directory / "root"};
   words.push_back("--socket");
   words.push_back(config.paths.socket);
   Ran ran;

@@ -65,6 +65,8 @@ class DaemonTest : public ::testing::Test {
   }
   [[nodiscard]] daemon::Core& core() { return *core_; }
   [[nodiscard]] bool logged(std::string_view id);
+  /// Of the daemon that runs; use it on the loop.
+  daemon::Commands& commands() { return core_->commands(); }
 
   const Sbdf nic{0, 0, 4, 0}, disk{0, 0, 5, 0};
   sim::World world;
