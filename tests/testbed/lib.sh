@@ -82,6 +82,13 @@ wait_pci_state() {
 		wait_xenstore "$1" "/local/domain/$2/device/pci/0/state" == "$3"
 }
 
+# wait_kernel SECONDS REGEX: until dom0's kernel has said it, since boot.
+wait_kernel() {
+	timeout "$1" grep -qm 1 -E "$2" /dev/kmsg && return 0
+	echo "wait_kernel: dom0's kernel did not say '$2' within $1 s" >&2
+	return 1
+}
+
 # --- the hypervisor's own view
 
 # debug_key KEY: what Xen prints for a debug key. Xen's log is a ring that keeps older dumps, so it is emptied first.

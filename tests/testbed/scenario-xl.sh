@@ -12,9 +12,13 @@ exercise_xl upstream
 
 step "pciback refuses to be unloaded while a guest has a device, and unloads and loads cleanly after"
 must guest start busy --cfg 'pci=["00:04.0"]'
+id=$(xl domid busy)
+# A driver that is killed while it probes complains of the memory that was taken from it.
+must guest until busy 30 "ls -d /sys/bus/pci/drivers/e1000e/*/net/*"
 must_fail - modprobe -r pciback
 must guest kill busy
 must guest gone busy 60
+must wait_kernel 30 "0000:00:04.0: taken back from domain $id"
 must modprobe -r pciback
 assert_equal "driver of the e1000e without pciback" "" "$(device_driver 0000:00:04.0)"
 must modprobe pciback
