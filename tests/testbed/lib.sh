@@ -93,8 +93,19 @@ wait_kernel() {
 
 # debug_key KEY: what Xen prints for a debug key. Xen's log is a ring that keeps older dumps, so it is emptied first.
 debug_key() {
+	[[ -z ${snapshot:-} ]] || {
+		echo "$snapshot"
+		return
+	}
 	xl dmesg -c >>/host/logs/xl-dmesg-before 2>/dev/null
 	xl debug-keys "$1" && xl dmesg
+}
+
+# at_once COMMAND...: the rangesets and owners that it looks at are those of one moment; each look takes a second.
+at_once() {
+	local snapshot
+	snapshot=$(debug_key qQ)
+	"$@"
 }
 
 # rangeset DOMID NAME: NAME is Interrupts, 'I/O Memory' or 'I/O Ports'; prints what lies between
