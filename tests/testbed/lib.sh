@@ -5,6 +5,8 @@
 #   . /usr/share/pciassign-tests/lib.sh
 # and ends by falling off its end: the first assertion that fails ends it with status 1.
 set -uo pipefail
+# By what to multiply time limits, with a kernel that is slower.
+: "${TESTBED_SLOW:=1}"
 
 step() { printf '\n== %s (%s s)\n' "$*" "$(cut -d ' ' -f 1 /proc/uptime)"; }
 
@@ -43,7 +45,7 @@ assert_match() {
 # wait_xenstore SECONDS PATH TEST [VALUE]: until PATH's value satisfies `[[ value TEST VALUE ]]`,
 # TEST being == or !=; or TEST gone, TEST exists.
 wait_xenstore() {
-	local seconds=$1 path=$2 test=$3 wanted=${4:-} watch event end=$((SECONDS + $1))
+	local seconds=$(($1 * TESTBED_SLOW)) path=$2 test=$3 wanted=${4:-} watch event end=$((SECONDS + $1 * TESTBED_SLOW))
 	coproc WATCH { exec timeout "$seconds" xenstore-watch "$path" 2>/dev/null; }
 	watch=$WATCH_PID
 	while :; do
@@ -84,8 +86,23 @@ wait_pci_state() {
 
 # wait_kernel SECONDS REGEX: until dom0's kernel has said it, since boot.
 wait_kernel() {
-	timeout "$1" grep -qm 1 -E "$2" /dev/kmsg && return 0
+	timeout $(($1 * TESTBED_SLOW)) grep -qm 1 -E "$2" /dev/kmsg && return 0
 	echo "wait_kernel: dom0's kernel did not say '$2' within $1 s" >&2
+	return 1
+}
+
+# dmesg_mark: dmesg_since and wait_dmesg begin here.
+dmesg_mark() {
+	dmesg_marks=$((${dmesg_marks:-0} + 1))
+	echo "testbed: mark $$.$dmesg_marks" >/dev/kmsg
+}
+
+dmesg_since() { dmesg | sed "1,/testbed: mark $$.$dmesg_marks\$/d"; }
+
+# wait_dmesg SECONDS REGEX: until dom0's kernel has said it, since the mark.
+wait_dmesg() {
+	grep -qE "$2" < <(timeout $(($1 * TESTBED_SLOW)) dmesg --follow | sed -u "1,/testbed: mark $$.$dmesg_marks\$/d") && return 0
+	echo "wait_dmesg: dom0's kernel did not say '$2' within $1 s" >&2
 	return 1
 }
 

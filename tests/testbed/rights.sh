@@ -80,10 +80,14 @@ assert_unreachable() {
 	return 0
 }
 
+# What a kernel says when it is in trouble, or when a debug kernel finds something.
+kernel_trouble='BUG:|WARNING:|Oops|general protection|rcu.*stall|soft lockup|Call Trace|Kernel panic'
+kernel_trouble+='|INFO: task|UBSAN:|ODEBUG:|DMA-API:.*:|kmemleak: [0-9]+ new'
+
 # assert_dom0_unharmed: no warning, oops or stall in dom0's log.
 assert_dom0_unharmed() {
 	local trouble
-	trouble=$(dmesg | grep -E 'BUG:|WARNING:|Oops|general protection|rcu.*stall|soft lockup|Call Trace|Kernel panic')
+	trouble=$(dmesg | grep -E "$kernel_trouble")
 	[[ -z $trouble ]] || fail "dom0's kernel complains: $trouble"
 }
 
@@ -101,7 +105,7 @@ assert_nothing_left() {
 
 # wait_journal SECONDS GLOB: until the journal has no such file, by event.
 wait_journal() {
-	local seconds=$1 glob=$2 directory=/var/lib/pciassign/journal event
+	local seconds=$(($1 * TESTBED_SLOW)) glob=$2 directory=/var/lib/pciassign/journal event
 	journal_has() { [[ -n $(find "$directory" -name "$glob" -print -quit 2>/dev/null) ]]; }
 	journal_has || return 0
 	while journal_has && read -r -t "$seconds" event; do
@@ -118,7 +122,7 @@ wait_journal_without() { wait_journal "$1" "${2//[:.]/-}.json"; }
 
 # wait_log SECONDS FILE REGEX: until a line of the file matches, by event.
 wait_log() {
-	local seconds=$1 file=$2 regex=$3 event
+	local seconds=$(($1 * TESTBED_SLOW)) file=$2 regex=$3 event
 	grep -qE "$regex" "$file" && return 0
 	while ! grep -qE "$regex" "$file" && read -r -t "$seconds" event; do
 		: "$event"
