@@ -17,6 +17,7 @@ constexpr const char* kDriverRoot = "/sys/bus/pci/drivers/";
 /// Our own node in libxl's directory: uuid and number of the domain that holds the device through
 /// us. Where the number differs from libxl's node, xl has written over our mark since.
 constexpr const char* kOurs = "/pciassign";
+constexpr const char* kChanging = "/pciassign-changing";
 
 std::string mark_of(const std::string& uuid, DomId domid) {
   return fmt::format("{} {}", uuid, domid);
@@ -143,11 +144,6 @@ Result<void> unclaim(Ports& ports, const AttachmentRecord& record) {
   });
 }
 
-Result<void> remember_driver(StoreView& store, const Sbdf& device, const std::string& driver) {
-  if (driver.empty()) return {};
-  return store.write(directory(device) + "/driver_path", kDriverRoot + driver);
-}
-
 Result<std::string> remembered_driver(StoreView& store, const Sbdf& device) {
   auto path = store.read(directory(device) + "/driver_path");
   if (!path) return tl::unexpected(path.error());
@@ -155,12 +151,44 @@ Result<std::string> remembered_driver(StoreView& store, const Sbdf& device) {
   return (*path)->substr((*path)->rfind('/') + 1);
 }
 
-Result<void> forget_driver(Store& store, const Sbdf& device) {
+Result<void> mark_change(Store& store, const Sbdf& device, const std::string& driver) {
   const auto base = directory(device);
   return store.transaction([&](StoreView& view) -> Result<void> {
-    if (auto ok = view.remove(base + "/driver_path"); !ok) return ok;
+    if (!driver.empty())
+      if (auto ok = view.write(base + "/driver_path", kDriverRoot + driver); !ok) return ok;
+    return view.write(base + kChanging, "1");
+  });
+}
+
+Result<void> unmark_change(Store& store, const Sbdf& device) {
+  const auto base = directory(device);
+  return store.transaction([&](StoreView& view) -> Result<void> {
+    if (auto ok = view.remove(base + kChanging); !ok) return ok;
     return remove_if_empty(view, base);
   });
+}
+
+Result<void> forget_change(Store& store, const Sbdf& device) {
+  const auto base = directory(device);
+  return store.transaction([&](StoreView& view) -> Result<void> {
+    for (const char* node : {"/driver_path", kChanging})
+      if (auto ok = view.remove(base + node); !ok) return ok;
+    return remove_if_empty(view, base);
+  });
+}
+
+Result<std::vector<Sbdf>> marked_changes(StoreView& store) {
+  auto keys = store.list(kRoot);
+  if (!keys) return tl::unexpected(keys.error());
+  std::vector<Sbdf> marked;
+  for (const auto& key : *keys) {
+    const auto device = device_of(key);
+    if (!device) continue;
+    auto value = store.read(directory(*device) + kChanging);
+    if (!value) return tl::unexpected(value.error());
+    if (*value) marked.push_back(*device);
+  }
+  return marked;
 }
 
 Result<std::optional<Sbdf>> device_named(StoreView& store, const std::string& name) {

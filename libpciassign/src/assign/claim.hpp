@@ -32,9 +32,14 @@ Result<bool> taken_by_other(Ports& ports, const AttachmentRecord& record);
 Result<void> unclaim(Ports& ports, const AttachmentRecord& record);
 
 /// The dom0 driver that a reserved device came from, where libxl keeps it too.
-Result<void> remember_driver(StoreView& store, const Sbdf& device, const std::string& driver);
 Result<std::string> remembered_driver(StoreView& store, const Sbdf& device);
-Result<void> forget_driver(Store& store, const Sbdf& device);
+/// Our own mark beside it, from the first step of a reserve or release to the last: who finds it
+/// while no such plan runs has to bring the device home. Gone after a reboot, as the binding is.
+Result<void> mark_change(Store& store, const Sbdf& device, const std::string& driver = {});
+Result<void> unmark_change(Store& store, const Sbdf& device);
+/// The mark and the remembered driver.
+Result<void> forget_change(Store& store, const Sbdf& device);
+Result<std::vector<Sbdf>> marked_changes(StoreView& store);
 /// The device that `xl pci-assignable-add -n NAME` named so.
 Result<std::optional<Sbdf>> device_named(StoreView& store, const std::string& name);
 

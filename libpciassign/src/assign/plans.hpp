@@ -48,6 +48,12 @@ struct ReserveInput {
 };
 Plan build_reserve(const ReserveInput& input);
 Plan build_release(const ReserveInput& input);
+/// After an interrupted reserve or release: the device is on pciback, or has no driver.
+Plan build_homecoming(const ReserveInput& input);
+/// The same when there is nothing left to do but to forget it, with the remembered driver or
+/// without (a domain has the device: it is still reserved).
+Plan build_forget_change(const Sbdf& sbdf);
+Plan build_unmark_change(const Sbdf& sbdf);
 Plan build_reset(const Device& device);
 
 /// "I/O memory feb40-feb7f (BAR 0)", "I/O ports c000-c03f (BAR 2)".

@@ -43,6 +43,40 @@ bool needs_work(const AttachmentRecord& record, const Situation& situation,
                       [&](const detail::Entry& entry) { return entry.device == record.device; });
 }
 
+/// Reservations that were interrupted go back to dom0: whoever asked for one was told that it
+/// failed, and whoever asked for a release gets it.
+Result<void> append_homecomings(Ports& ports, const std::vector<Sbdf>& busy,
+                                std::vector<Plan>& plans) {
+  auto marked = detail::marked_changes(ports.store);
+  if (!marked) return tl::unexpected(marked.error());
+  std::erase_if(*marked, [&](const Sbdf& device) {
+    return std::find(busy.begin(), busy.end(), device) != busy.end();
+  });
+  if (marked->empty()) return {};
+  auto owners = detail::read_owners(ports);
+  if (!owners) return tl::unexpected(owners.error());
+  auto host = ports.xen.host();
+  if (!host) return tl::unexpected(host.error());
+  for (const auto& sbdf : *marked) {
+    if (std::any_of(owners->begin(), owners->end(),
+                    [&](const Owner& owner) { return owner.device == sbdf; })) {
+      plans.push_back(detail::build_unmark_change(sbdf));
+      continue;
+    }
+    auto device = ports.pci.device(sbdf);
+    if (!device && device.error().kind != ErrorKind::not_found)
+      return tl::unexpected(device.error());
+    if (!device || (!device->driver.empty() && !device->on_pciback())) {
+      plans.push_back(detail::build_forget_change(sbdf));
+      continue;
+    }
+    auto driver = detail::remembered_driver(ports.store, sbdf);
+    if (!driver) return tl::unexpected(driver.error());
+    plans.push_back(detail::build_homecoming({*device, host->iommu, *driver}));
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<std::vector<Plan>> Toolstack::reconcile(const std::vector<Sbdf>& busy) {
@@ -72,6 +106,7 @@ Result<std::vector<Plan>> Toolstack::reconcile(const std::vector<Sbdf>& busy) {
                               key.first, situation->living ? "" : ", gone");
     plans.push_back(detail::build_take_back(input, settings_));
   }
+  if (auto ok = append_homecomings(ports_, busy, plans); !ok) return tl::unexpected(ok.error());
   return plans;
 }
 

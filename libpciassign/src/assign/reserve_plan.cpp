@@ -40,12 +40,12 @@ Plan build_reserve(const ReserveInput& input) {
   plan.devices = {sbdf};
   plan.undo_command = "pciassign release " + sbdf.str();
   if (!input.device.on_pciback()) {
-    if (!driver.empty()) {
-      auto& keep =
-          append_step(plan, "remember", fmt::format("remember dom0's driver \"{}\"", driver),
-                      [=](Ports& p) { return remember_driver(p.store, sbdf, driver); });
-      keep.undo = [=](Ports& p) { return forget_driver(p.store, sbdf); };
-    }
+    auto& keep = append_step(plan, "remember",
+                             driver.empty() ? std::string("remember that it had no driver")
+                                            : fmt::format("remember dom0's driver \"{}\"", driver),
+                             [=](Ports& p) { return mark_change(p.store, sbdf, driver); });
+    keep.undo = [=](Ports& p) { return forget_change(p.store, sbdf); };
+    keep.only_when_clean = true;
     auto& seize = append_step(
         plan, "seize",
         driver.empty()
@@ -66,6 +66,9 @@ Plan build_reserve(const ReserveInput& input) {
                              [=](Ports& p) { return into_quarantine(p, sbdf); });
     if (was_free) step.undo = [=](Ports& p) { return out_of_quarantine(p, sbdf); };
   }
+  if (!input.device.on_pciback())
+    append_step(plan, "done", fmt::format("note that {} is reserved", sbdf.str()),
+                [=](Ports& p) { return unmark_change(p.store, sbdf); });
   return plan;
 }
 
@@ -77,9 +80,13 @@ Plan build_release(const ReserveInput& input) {
   plan.title = "release " + sbdf.str();
   plan.devices = {sbdf};
   plan.undo_command = "pciassign reserve " + sbdf.str();
+  auto& mark = append_step(plan, "mark", fmt::format("note that {} goes back to dom0", sbdf.str()),
+                           [=](Ports& p) { return mark_change(p.store, sbdf); });
+  mark.undo = [=](Ports& p) { return unmark_change(p.store, sbdf); };
+  mark.only_when_clean = true;
   // A guest's device whose reset failed lies in quarantine as well. Nothing keeps it from dom0's
   // memory once it leaves that.
-  append_reset(plan, input.device, true);
+  if (input.device.on_pciback()) append_reset(plan, input.device, true);
   if (input.iommu) {
     auto& step = append_step(plan, "unquarantine",
                              fmt::format("take {} out of quarantine, to dom0", sbdf.str()),
@@ -95,7 +102,32 @@ Plan build_release(const ReserveInput& input) {
   unbind.undo = [=](Ports& p) { return p.pci.bind_pciback(sbdf); };
   unbind.slow = true;
   append_step(plan, "forget", "forget the driver that it came from",
-              [=](Ports& p) { return forget_driver(p.store, sbdf); });
+              [=](Ports& p) { return forget_change(p.store, sbdf); });
+  return plan;
+}
+
+Plan build_homecoming(const ReserveInput& input) {
+  auto plan = build_release(input);
+  plan.kind = PlanKind::cleanup;
+  plan.title =
+      fmt::format("bring {} home, whose reservation was interrupted", input.device.sbdf.str());
+  plan.undo_command.clear();
+  return plan;
+}
+
+Plan build_forget_change(const Sbdf& sbdf) {
+  Plan plan;
+  plan.kind = PlanKind::cleanup;
+  plan.title = fmt::format("forget the interrupted reservation of {}", sbdf.str());
+  plan.devices = {sbdf};
+  append_step(plan, "forget", "forget that it was under way",
+              [=](Ports& p) { return forget_change(p.store, sbdf); });
+  return plan;
+}
+
+Plan build_unmark_change(const Sbdf& sbdf) {
+  auto plan = build_forget_change(sbdf);
+  plan.steps.front().run = [=](Ports& p) { return unmark_change(p.store, sbdf); };
   return plan;
 }
 
