@@ -150,6 +150,7 @@ void check_daemon(const HostFacts& facts, Findings& out) {
            fmt::format("pciassignd answers, {} attachments", facts.daemon->attachments));
   }
   for (const rpc::RetryView& retry : facts.daemon->retries) {
+    if (retry.failures == 0) continue;  // It only waits in line.
     out.warn("D-RETRY",
              fmt::format("failed {} times and is tried again: {}", retry.failures, retry.what),
              "journalctl -u pciassignd tells why");

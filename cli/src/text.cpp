@@ -235,9 +235,12 @@ void print_status(std::ostream& out, const Paint& paint, const rpc::StatusResult
                        printable(job.step));
   }
   for (const rpc::RetryView& retry : status.retries) {
-    out << paint.yellow(fmt::format("again in {:.0f} s (failed {} times): {}", retry.next_seconds,
-                                    retry.failures, printable(retry.what)))
-        << '\n';
+    const std::string code = retry.code.empty() ? "" : ", " + retry.code;
+    const std::string when = retry.next_seconds
+                                 ? fmt::format("again in {:.0f} s (failed {} times{})",
+                                               *retry.next_seconds, retry.failures, code)
+                                 : "in line";
+    out << paint.yellow(when + ": " + printable(retry.what)) << '\n';
   }
   if (status.jobs.empty() && status.retries.empty()) out << "nothing is under way\n";
 }

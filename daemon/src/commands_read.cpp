@@ -52,6 +52,7 @@ void Commands::status(const Call& call, const Params&) {
   status.pid = ::getpid();
   status.jobs = scheduler_.jobs();
   status.retries = reconciler_.retries();
+  for (rpc::RetryView& domain : watcher_.retries()) status.retries.push_back(std::move(domain));
   status.configured = watcher_.configured_names();
   const auto records = toolstack_.ports().journal.all();
   if (!records) {

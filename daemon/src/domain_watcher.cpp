@@ -258,6 +258,7 @@ void DomainWatcher::arm() {
 
 /// Until something that is under way is over: a plan, or the predecessor's clean-up.
 void DomainWatcher::wait_for(Domain& domain, const Error& busy) {
+  domain.in_its_way = busy;
   if (!std::exchange(domain.waits, true)) {
     domain.waits_since = std::chrono::steady_clock::now();
     log_.info("domain-waits", busy.message, fields_of(domain.info, domain.name));
@@ -338,7 +339,9 @@ void DomainWatcher::fail_paused(Domain& domain, const Error& error) {
   fields.push_back({"seconds", std::to_string(pause.count())});
   if (files_.pause_of(domain.info) == Pause::releasing)
     (void)files_.set_pause(domain.info, Pause::ours);  // else the next attempt notes it
-  if (std::exchange(domain.why, error.message) == error.message) {
+  const bool told = domain.failures > 1 && domain.why.message == error.message;
+  domain.why = error;
+  if (told) {
     log_.debug("attach-retry", error.message, std::move(fields));
     return;
   }
@@ -376,6 +379,22 @@ std::vector<std::string> DomainWatcher::configured_names() const {
   std::vector<std::string> names;
   for (const auto& [name, assignment] : assignments_) names.push_back(name);
   return names;
+}
+
+std::vector<rpc::RetryView> DomainWatcher::retries() const {
+  std::vector<rpc::RetryView> views;
+  const auto now = std::chrono::steady_clock::now();
+  for (const auto& [domid, domain] : domains_) {
+    const bool in_line = domain.stage == Stage::due && domain.waits;
+    if (domain.stage != Stage::failed && !in_line) continue;
+    std::optional<double> seconds;
+    if (!in_line)
+      seconds = std::max(std::chrono::duration<double>(domain.again - now).count(), 0.0);
+    const Error& why = in_line ? domain.in_its_way : domain.why;
+    views.push_back({fmt::format("attach to {} (domain {}): {}", domain.name, domid, why.message),
+                     why.code, domid, domain.name, seconds, domain.failures});
+  }
+  return views;
 }
 
 }  // namespace pciassign::daemon

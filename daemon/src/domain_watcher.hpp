@@ -45,6 +45,8 @@ class DomainWatcher {
   /// Devices that the name is to have anyway.
   [[nodiscard]] std::vector<DeviceSpec> configured(const std::string& name) const;
   [[nodiscard]] std::vector<std::string> configured_names() const;
+  /// Domains that have not got their devices and stay paused: tried again, or in line.
+  [[nodiscard]] std::vector<rpc::RetryView> retries() const;
 
  private:
   using Time = std::chrono::steady_clock::time_point;
@@ -67,8 +69,9 @@ class DomainWatcher {
     bool waits = false;  ///< Told once that something is in the way.
     Time waits_since{};
     unsigned failures = 0;
-    std::string why;  ///< Of the last failure, as it was told.
-    Time again{};     ///< When a failed or releasing one is looked at again.
+    Error why;         ///< Of the last failure, as it was told.
+    Error in_its_way;  ///< While it waits.
+    Time again{};      ///< When a failed or releasing one is looked at again.
   };
   void look_at(Domain& domain);
   void read_name(Domain& domain);

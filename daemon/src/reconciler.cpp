@@ -23,7 +23,7 @@ void Reconciler::kick() {
   if (!plans) {
     const auto found = retries_.find(kComparing);
     if (found == retries_.end() || found->second.not_before <= std::chrono::steady_clock::now()) {
-      failed(kComparing, plans.error().message);
+      failed(kComparing, plans.error());
     }
     arm();
     return;
@@ -46,32 +46,36 @@ void Reconciler::kick() {
 
 void Reconciler::begin(Plan plan) {
   if (scheduler_.conflict(plan.devices, plan.domid)) return;  // Asked again when that is over.
-  const std::string title = plan.title;
+  const std::string title = plan.title, domain_name = plan.domain_name;
+  const std::optional<DomId> domid = plan.domid;
   JobHandlers handlers;
-  handlers.on_done = [this, title](const Plan&, const PlanReport& report) {
+  handlers.on_done = [this](const Plan& done, const PlanReport& report) {
     if (report.error) {
-      failed(title, report.error->message);
+      failed(done.title, *report.error, done.domid, done.domain_name);
     } else if (!report.undo_errors.empty()) {
-      failed(title, report.undo_errors.front().message);
+      failed(done.title, report.undo_errors.front(), done.domid, done.domain_name);
     } else {
-      retries_.erase(title);
+      retries_.erase(done.title);
     }
     arm();
   };
   if (const Result<JobId> job = scheduler_.submit(std::move(plan), std::move(handlers)); !job) {
-    if (job.error().kind != ErrorKind::busy) failed(title, job.error().message);
+    if (job.error().kind != ErrorKind::busy) failed(title, job.error(), domid, domain_name);
   }
 }
 
-void Reconciler::failed(const std::string& what, const std::string& why) {
+void Reconciler::failed(const std::string& what, const Error& why, std::optional<DomId> domid,
+                        const std::string& domain_name) {
   Retry& retry = retries_[what];
   const auto pause = std::min<std::chrono::seconds>(
       kFirstPause * (1U << std::min(retry.failures, 6U)), kLongestPause);
   ++retry.failures;
   retry.not_before = std::chrono::steady_clock::now() + pause;
   retry.why = why;
+  retry.domid = domid;
+  retry.domain_name = domain_name;
   log_.warning(
-      "retry", what + ": " + why,
+      "retry", what + ": " + why.message,
       {{"failures", std::to_string(retry.failures)}, {"seconds", std::to_string(pause.count())}});
 }
 
@@ -103,7 +107,8 @@ std::vector<rpc::RetryView> Reconciler::retries() const {
   const Time now = std::chrono::steady_clock::now();
   for (const auto& [what, retry] : retries_) {
     const double seconds = std::chrono::duration<double>(retry.not_before - now).count();
-    views.push_back({what + ": " + retry.why, std::max(seconds, 0.0), retry.failures});
+    views.push_back({what + ": " + retry.why.message, retry.why.code, retry.domid,
+                     retry.domain_name, std::max(seconds, 0.0), retry.failures});
   }
   return views;
 }

@@ -30,10 +30,13 @@ class Reconciler {
   struct Retry {
     unsigned failures = 0;
     Time not_before;
-    std::string why;
+    Error why;
+    std::optional<DomId> domid;
+    std::string domain_name;
   };
   void begin(Plan plan);
-  void failed(const std::string& what, const std::string& why);
+  void failed(const std::string& what, const Error& why, std::optional<DomId> domid = {},
+              const std::string& domain_name = {});
   void arm();
 
   Toolstack& toolstack_;

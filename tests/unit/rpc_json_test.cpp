@@ -91,7 +91,8 @@ TEST(Json, status_and_parameters_round_trip) {
   expect_round_trip(StatusResult{.version = {"1.2", 1, "4.17"},
                                  .pid = 77,
                                  .jobs = {{"attach", {{0, 0, 4, 0}}, 3, "assign", 0.5}},
-                                 .retries = {{"clean up", 4.0, 2}},
+                                 .retries = {{"clean up", "E-BUSY", 3, "net", 4.0, 2},
+                                             {"attach", "", std::nullopt, "", std::nullopt, 0}},
                                  .configured = {"net"},
                                  .attachments = 1});
   expect_round_trip(PlanParams{"attach", "net", {"00:04.0"}});

@@ -106,10 +106,14 @@ struct JobView {
   std::string step;  ///< Words of the current step.
   double seconds = 0;
 };
-/// A problem that the daemon will try again to put right.
+/// What the daemon has not been able to do and tries again: to clean up, or to give a paused domain
+/// its devices.
 struct RetryView {
-  std::string what;
-  double next_seconds = 0;
+  std::string what;  ///< With the reason of the last failure.
+  std::string code;  ///< Of that reason, "E-NO-IOMMU"; empty when it has none.
+  std::optional<DomId> domid;
+  std::string domain_name;
+  std::optional<double> next_seconds;  ///< Empty: when what is in its way is over.
   unsigned failures = 0;
 };
 struct StatusResult {

@@ -16,7 +16,13 @@ json::object to_json(const JobView& job) {
 }
 
 json::object to_json(const RetryView& retry) {
-  return {{"what", retry.what}, {"next_seconds", retry.next_seconds}, {"failures", retry.failures}};
+  return {{"what", retry.what},
+          {"code", retry.code},
+          {"domain", retry.domid ? json::value(*retry.domid) : json::value(nullptr)},
+          {"domain_name", retry.domain_name},
+          {"next_seconds",
+           retry.next_seconds ? json::value(*retry.next_seconds) : json::value(nullptr)},
+          {"failures", retry.failures}};
 }
 
 }  // namespace
@@ -79,6 +85,9 @@ Result<RetryView> from_json<RetryView>(const json::value& value) {
   RetryView retry;
   Fields fields(value);
   fields.required("what", retry.what)
+      .optional("code", retry.code)
+      .optional("domain", retry.domid)
+      .optional("domain_name", retry.domain_name)
       .optional("next_seconds", retry.next_seconds)
       .optional("failures", retry.failures);
   return finish(fields, std::move(retry));

@@ -139,6 +139,26 @@ TEST_F(Introduced, a_failed_domain_that_stays_paused_is_tried_again) {
   EXPECT_TRUE(eventually([&] { return std::filesystem::is_empty(config.paths.state / "paused"); }));
 }
 
+TEST_F(Introduced, status_tells_of_a_domain_that_waits_for_its_next_try) {
+  world.xen.host_info.iommu = false;
+  start(assigned("net", {"00:04.0"}));
+  introduce(3, "net");
+  ASSERT_TRUE(eventually([&] { return logged("attach-failed"); }));
+  const auto status = rpc::from_json<rpc::StatusResult>(client().call("status", {}).value());
+  ASSERT_TRUE(status) << status.error().message;
+  ASSERT_EQ(status->retries.size(), 1U);
+  const rpc::RetryView& retry = status->retries.front();
+  EXPECT_EQ(retry.code, "E-NO-IOMMU");
+  EXPECT_EQ(retry.domid, DomId{3});
+  EXPECT_EQ(retry.domain_name, "net");
+  EXPECT_GE(retry.failures, 1U);
+  ASSERT_TRUE(retry.next_seconds);
+  EXPECT_LE(*retry.next_seconds, 60);
+  EXPECT_THAT(pciassign({"status"}).out,
+              ::testing::AllOf(HasSubstr("again in "), HasSubstr("E-NO-IOMMU"),
+                               HasSubstr("attach to net (domain 3)")));
+}
+
 TEST_F(Introduced, a_failed_domain_that_is_started_by_hand_is_left_alone) {
   world.xen.host_info.iommu = false;
   start(assigned("net", {"00:04.0"}));
@@ -347,6 +367,7 @@ TEST_F(Dead, a_successor_waits_for_the_clean_up_of_its_predecessor) {
   introduce(4, "net");
   ASSERT_TRUE(eventually([&] { return logged("domain-waits"); }));
   EXPECT_EQ(pauses(4), 2);
+  EXPECT_THAT(pciassign({"status"}).out, HasSubstr("in line: attach to net (domain 4)"));
   on_loop([&] {
     world.faults.clear();
     return 0;

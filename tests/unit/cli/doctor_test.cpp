@@ -127,7 +127,7 @@ TEST(Doctor, each_illness_is_found_and_comes_with_a_remedy) {
       {"D-DAEMON", Severity::warning, [](HostFacts& f) { f.daemon->version.version = "0.0.1"; }},
       {"D-RETRY", Severity::warning,
        [](HostFacts& f) {
-         f.daemon->retries = {{"clean up", 3, 2}};
+         f.daemon->retries = {{"clean up", "", 3, "net", 3.0, 2}};
        }},
       {"D-CONFIG", Severity::refusal,
        [](HostFacts& f) { f.assignments = fail(ErrorKind::usage, "f.toml:1:1: no"); }},
