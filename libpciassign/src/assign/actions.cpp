@@ -274,6 +274,14 @@ Result<void> take_from_domain(Ports& ports, const AttachmentRecord& record) {
   return unless_gone(kept);
 }
 
+Result<bool> is_at_home(Ports& ports, const AttachmentRecord& record) {
+  if (record.phase != Phase::attaching || record.seized_from.empty()) return false;
+  auto device = ports.pci.device(record.device);
+  if (!device && device.error().kind == ErrorKind::not_found) return false;
+  if (!device) return tl::unexpected(device.error());
+  return !device->driver.empty() && !device->on_pciback();
+}
+
 Result<void> give_back_to_dom0(Ports& ports, const AttachmentRecord& record) {
   if (record.seized_from.empty()) return {};
   if (record.iommu) {

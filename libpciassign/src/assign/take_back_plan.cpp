@@ -85,13 +85,17 @@ class TakeBackBuilder {
     step.advisory = true;  // a silent guest does not keep its devices
   }
 
-  /// Wraps what touches the device itself: no effect if it has a new owner already.
+  /// Wraps what touches the device itself: no effect if it has a new owner already, or if dom0
+  /// drives it: then it was never seized, or is home again.
   static std::function<Result<void>(Ports&)> if_still_ours(
       AttachmentPtr it, std::function<Result<void>(Ports&)> run) {
     return [it = std::move(it), run = std::move(run)](Ports& p) -> Result<void> {
       auto taken = taken_by_other(p, it->record);
       if (!taken) return tl::unexpected(taken.error());
-      return *taken ? Result<void>{} : run(p);
+      if (*taken) return {};
+      auto home = is_at_home(p, it->record);
+      if (!home) return tl::unexpected(home.error());
+      return *home ? Result<void>{} : run(p);
     };
   }
 

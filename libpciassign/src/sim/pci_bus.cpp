@@ -47,10 +47,13 @@ Result<std::string> PciBus::reset(const Sbdf& sbdf) {
     const auto at = all.find(sbdf);
     if (at == all.end()) return absent(sbdf);
     auto& device = at->second;
+    if (device.driven_by_dom0()) ++device.disturbed;
     if (device.facts.reset_methods.empty()) return fail(ErrorKind::failed, "no reset method");
     if (device.reset_fails) return fail_errno("sim: reset", ENOTTY);
     ++device.resets;
-    if (!device.bus_master_sticks) device.command &= static_cast<std::uint16_t>(~kBusMaster);
+    // A driver that is not told puts its own registers back.
+    if (!device.bus_master_sticks && !device.driven_by_dom0())
+      device.command &= static_cast<std::uint16_t>(~kBusMaster);
     device.facts.interrupt_is_msi = false;
     if (on_reset) on_reset(sbdf);
     return device.facts.reset_methods.front();
@@ -93,6 +96,7 @@ Result<void> PciBus::unbind_pciback(const Sbdf& sbdf, const std::string& driver)
     if (at == all.end()) return absent(sbdf);
     if (at->second.facts.on_pciback() && on_unbind) on_unbind(sbdf);
     at->second.facts.driver = driver;
+    if (at->second.driven_by_dom0()) at->second.command |= kBusMaster;
     at->second.permissive = false;
     return {};
   });

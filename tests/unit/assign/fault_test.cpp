@@ -49,6 +49,7 @@ std::unique_ptr<Scene> scene_for(const Attach& how) {
       auto& facts = scene->world.pci.all[device].facts;
       facts.driver = "e1000e";
       facts.interrupt_is_msi = true;
+      scene->world.pci.all[device].command = 0x107;
     }
   return scene;
 }
@@ -64,8 +65,10 @@ PlanReport attach(Scene& scene, const Attach& how) {
 
 /// A device that was taken from its driver is back there; one that was on pciback still is.
 void expect_driver(Scene& scene, const Attach& how) {
-  for (const auto& device : how.devices)
+  for (const auto& device : how.devices) {
     EXPECT_EQ(scene.world.pci.all[device].facts.driver, how.seize ? "e1000e" : "pciback");
+    EXPECT_EQ(scene.world.pci.all[device].disturbed, 0) << "reset while dom0 drove it";
+  }
 }
 
 void expect_nothing_left(Scene& scene, const std::vector<Sbdf>& devices, bool beside,

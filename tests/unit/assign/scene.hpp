@@ -83,7 +83,8 @@ struct Scene {
       const auto owner = world.xen.devices[device].owner;
       if (owner != kDomIo && owner != kDom0)
         left += fmt::format("{} owned by {}; ", device.str(), owner);
-      if ((world.pci.all[device].command & 4) != 0) left += device.str() + " bus master on; ";
+      if (!world.pci.all[device].driven_by_dom0() && (world.pci.all[device].command & 4) != 0)
+        left += device.str() + " bus master on; ";
       if (*world.records().find(device)) left += device.str() + " in the journal; ";
       if (world.store.tree().has("/libxl/pci/" + device.libxl_key()))
         left += device.str() + " marked; ";

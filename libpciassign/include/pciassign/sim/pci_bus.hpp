@@ -19,6 +19,9 @@ struct BusDevice {
   bool bus_master_sticks = false;
   bool permissive = false;
   int resets = 0;
+  int disturbed = 0;  ///< Resets while a driver of dom0's had it: never right.
+
+  [[nodiscard]] bool driven_by_dom0() const { return !facts.driver.empty() && !facts.on_pciback(); }
 };
 
 class PciBus final : public pciassign::PciBus {
