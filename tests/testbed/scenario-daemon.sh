@@ -7,28 +7,12 @@
 . /usr/share/pciassign-tests/lib.sh
 . /usr/share/pciassign-tests/rights.sh
 . /usr/share/pciassign-tests/cli.sh
+. /usr/share/pciassign-tests/daemon.sh
 
 old_nic=0000:00:03.0
 nic=0000:00:04.0
 disk=0000:00:05.0
 unhidden=0000:00:06.0
-
-start_daemon() {
-	setsid pciassignd </dev/null >>/host/logs/pciassignd-again.log 2>&1 &
-	# It listens when it has put right what it found.
-	local event
-	while ! pciassign status >/dev/null 2>&1 && read -r -t 20 event; do
-		: "$event"
-	done < <(timeout 20 inotifywait --monitor --event create,attrib /run/pciassign 2>&1)
-	must pciassign status >/dev/null
-}
-
-kill_daemon() {
-	local pid
-	pid=$(pgrep -x pciassignd) || fail "pciassignd does not run"
-	kill -9 "$pid"
-	timeout 20 tail --pid="$pid" -f /dev/null || fail "pciassignd $pid survives SIGKILL"
-}
 
 step "guests"
 gsis=([3]=$(device_gsi "$old_nic") [4]=$(device_gsi "$nic") [5]=$(device_gsi "$disk"))
