@@ -32,6 +32,8 @@ static int publish_nodes(struct pf_dev *pf)
 			err = xenbus_printf(t, node, "event-channel", "%u", pf->port);
 		if (!err)
 			err = xenbus_printf(t, node, "magic", WIRE_MAGIC);
+		if (!err)
+			err = xenbus_printf(t, node, WIRE_FEATURE_AER_MMIO, "1");
 		if (err) {
 			xenbus_transaction_end(t, 1);
 			return err;

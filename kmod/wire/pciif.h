@@ -29,8 +29,8 @@ typedef int32_t wire_s32;
 #define WIRE_MAGIC		"7"
 
 /*
- * Front end's node, "1": it takes WIRE_AER_MMIO for a driver without that handler too, and
- * answers "none". Linux's own front end calls the handler without looking, so it is not asked.
+ * Front end's node, "1": it takes WIRE_AER_MMIO for a driver without that handler too. Linux's own
+ * front end calls the handler without looking, so it is not asked.
  */
 #define WIRE_FEATURE_AER_MMIO	"feature-aer-mmio"
 
