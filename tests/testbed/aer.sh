@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+#
+# PCI Express errors of devices that guests have, on scenario-pcie.sh's machine: QEMU's monitor injects them, dom0's
+# AER driver hears of them, and the guest's driver recovers; guests that do not answer, or answer nonsense, delay nobody
+# else. QEMU reports errors of few devices: those of the e1000e come from its port, which has the same effect on
+# whatever is below it.
+
+# inject DEVICE ERROR: and dom0's AER driver must be done with it in time; prints how it ended.
+inject() {
+	must monitor pcie_aer_inject_error "$@" >/dev/null
+	recovered "$1"
+}
+
+recovered() {
+	must wait_dmesg "${2:-60}" 'AER: device recovery (successful|failed)'
+	dmesg_since | grep -oE 'AER: device recovery [a-z]+' | tail -n 1
+}
+
+links_up() { guest run "$1" "dmesg | grep -c 'NIC Link is Up'"; }
+
+# given_up DEVICE GUEST DRIVER: its use by the guest ended, and the guest was told so.
+given_up() {
+	must wait_dmesg 60 "pciback $1: domain [0-9]+ did not recover it"
+	must guest until "$2" 60 "! ls -d /sys/bus/pci/drivers/$3/*:*"
+}
+
+step "errors that the guest's driver recovers from"
+assert_equal "driver of $nic" pciback "$(device_driver "$nic")"
+# Linux's e1000e warns of its own when it is removed after an error from which it did not recover.
+must guest start net --may-complain --cfg "pci=[\"$nic\"]"
+guest_network net e1000e
+recovers() { # ERROR
+	local before
+	before=$(links_up net)
+	dmesg_mark
+	assert_equal "recovery from $1" "AER: device recovery successful" "$(inject port1 "$1")"
+	must guest until net 30 "test \$(dmesg | grep -c 'NIC Link is Up') -gt $before"
+	guest_network net e1000e
+}
+recovers COMP_TIME
+recovers POISON_TLP
+
+step "a fatal error, which resets the link"
+# After a reset the driver has Linux restore MSI-X, which writes to the table; Xen lets no PV guest do that. MSI works.
+must guest run net "rmmod e1000e && modprobe e1000e IntMode=1"
+guest_network net e1000e
+recovers DLP
+
+step "a guest that is paused does not answer: dom0 and another guest go on"
+must xl pause net
+dmesg_mark
+started=$SECONDS
+must monitor pcie_aer_inject_error port1 COMP_TIME
+guest_network other e1000e
+assert_match "the end of the recovery" "AER: device recovery" "$(recovered port1 120)"
+echo "dom0's recovery took $((SECONDS - started)) s"
+must xl unpause net
+given_up "$nic" net e1000e
+must xl pci-detach net "$nic"
+assert_quarantined "$nic"
+must guest kill net
+must guest gone net
+
+step "the device of the guest that did not answer serves the next one"
+must guest start next --cfg "pci=[\"$nic\"]"
+guest_network next e1000e
+must guest kill next
+must guest gone next
+
+step "drivers that know nothing of errors, answer nonsense, or too late"
+must guest start odd --cfg "pci=[\"$virtio\"]"
+must guest until odd 20 "ls -d /sys/bus/pci/drivers/virtio-pci/*:*"
+dmesg_mark
+assert_match "the end of the recovery" "AER: device recovery" "$(inject virtio COMP_TIME)"
+must guest run odd "insmod /test-modules/testbed-aer.ko"
+for odd in answer=77 answer=$((1 << 31)) delay=8; do
+	must guest run odd "
+		cd /sys/bus/pci/devices/0000:00:00.0
+		[ ! -e driver ] || echo 0000:00:00.0 >driver/unbind
+		echo testbed_aer >driver_override && echo 0000:00:00.0 >/sys/bus/pci/drivers_probe && test -e driver &&
+			echo ${odd#*=} >/sys/module/testbed_aer/parameters/${odd%=*}"
+	dmesg_mark
+	started=$SECONDS
+	assert_match "the end of the recovery" "AER: device recovery" "$(inject virtio COMP_TIME)"
+	((SECONDS - started < 20)) || fail "dom0's recovery took $((SECONDS - started)) s"
+	given_up "$virtio" odd testbed_aer
+	must xl pci-detach odd "$virtio"
+	must xl pci-attach odd "$virtio"
+	must guest until odd 30 "test -e /sys/bus/pci/devices/0000:00:00.0"
+done
+must guest kill odd
+must guest gone odd
+
+step "a guest without a front end"
+must guest start mute --front none --cfg "pci=[\"$virtio\"]"
+dmesg_mark
+assert_match "the end of the recovery" "AER: device recovery" "$(inject virtio COMP_TIME)"
+must guest run mute true
+must guest kill mute
+must guest gone mute
+assert_quarantined "$nic" "$virtio"
+assert_dom0_unharmed
