@@ -18,6 +18,8 @@
 
 #define ANSWER_LIMIT_NS	(3 * NSEC_PER_SEC)
 #define SLICE_NS	(100 * NSEC_PER_MSEC)
+/* An awake back end answers in less time than a sleep and a wake-up take. */
+#define LOOK_NS		(50 * NSEC_PER_USEC)
 
 static unsigned long *flags_of(struct wire_page *page)
 {
@@ -135,8 +137,21 @@ static u64 end_of_slice(void)
 	return info.state_entry_time + SLICE_NS;
 }
 
-/* Under the lock. The vCPU is off its CPU while it waits. */
-static bool wait_for_answer(struct pf_dev *pf)
+/* The event stays pending, as for every answer: its handler finds nothing to do. */
+static bool look_for_answer(struct pf_dev *pf)
+{
+	u64 end = ktime_get_mono_fast_ns() + LOOK_NS;
+
+	do {
+		if (!op_waits(pf->page))
+			return true;
+		cpu_relax();
+	} while (ktime_get_mono_fast_ns() < end);
+	return false;
+}
+
+/* The vCPU is off its CPU while it waits. */
+static bool sleep_for_answer(struct pf_dev *pf)
 {
 	u64 end = ktime_get_mono_fast_ns() + ANSWER_LIMIT_NS;
 	bool answered;
@@ -150,8 +165,16 @@ static bool wait_for_answer(struct pf_dev *pf)
 			break;
 		xen_poll_irq_timeout(pf->irq, end_of_slice());
 	}
-	look_around(pf, pf->page);
 	enable_irq(pf->irq);
+	return answered;
+}
+
+/* Under the lock. */
+static bool wait_for_answer(struct pf_dev *pf)
+{
+	bool answered = look_for_answer(pf) || sleep_for_answer(pf);
+
+	look_around(pf, pf->page);
 	return answered;
 }
 
