@@ -42,6 +42,20 @@ sample() {
 }
 median() { sort -n "$1" | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
 
+# worst NAME...: the largest of these tables.
+worst() { sort -n "$@" | tail -n 1; }
+
+# serve_other NAME: seconds of an attach and a detach for the other guest, to this table: xenwatch, the daemon and
+# libxl work for it meanwhile.
+serve_other() {
+	local started=$SECONDS
+	must pciassign attach good "$spare,allow=no-reset" 2>/dev/null
+	must pciassign detach good "$spare"
+	must pciassign list >/dev/null
+	echo $((SECONDS - started + 1)) >>"/tmp/service-$1"
+	echo "   $1: attach and detach in $(tail -n 1 "/tmp/service-$1") s"
+}
+
 # word NAME: of the attacker's report.
 word() { awk -v name="$1" '$1 == name { print $2 }' /tmp/report; }
 
@@ -66,8 +80,12 @@ guest_network good e1000e
 
 step "how fast the other guest is beside an idle guest, and beside one that only burns its CPUs"
 sample idle && sample idle && sample idle
+serve_other idle
 must guest run bad 'for i in 1 2; do while :; do :; done & echo $! >>/tmp/burners; done >/dev/null 2>&1'
-sample busy && sample busy && sample busy
+for _ in 1 2 3; do
+	sample busy
+	serve_other busy
+done
 must guest run bad 'xargs kill </tmp/burners'
 
 step "a short attack: what the kernel allocates once is there, and the registers are as after a front end that closed"
@@ -84,14 +102,8 @@ step "the attack: $seconds s"
 start_attack "$seed" "$seconds"
 begin=$SECONDS
 sample attack
-# xenwatch, the daemon and libxl serve others meanwhile.
-for _ in 1 2; do
-	started=$SECONDS
-	must pciassign attach good "$spare,allow=no-reset"
-	must pciassign detach good "$spare"
-	assert_at_most "seconds of an attach and a detach for the other guest" 30 $((SECONDS - started))
-	must pciassign list >/dev/null
-done
+serve_other attack
+serve_other attack
 while ((SECONDS < begin + seconds - 3)); do sample attack; done
 end_attack "$seconds"
 
@@ -113,21 +125,24 @@ assert_at_most "growth of the daemon, KiB" 1024 $(($(resident_memory pciassignd)
 step "rights are exact, the devices' registers are what they were"
 must assert_rights "$bad" "${gsis[4]} ${gsis[5]}" "$nic" "$disk"
 must assert_rights "$good" "${gsis[6]}" "$others_nic"
+# A guest that removes its own directory loses its devices: they are as seized, their INTx off until the next guest.
 for device in "$nic" "$disk"; do
-	diff "/tmp/before-$device" <(config_space "$device") || fail "the registers of $device changed"
+	as=before
+	[[ $(dmesg | grep -E "$device: (assigned to|taken back from) domain" | tail -n 1) == *"taken back"* ]] && as=free
+	diff "/tmp/$as-$device" <(config_space "$device") || fail "the registers of $device changed (should be as $as)"
 done
 
 step "the other guest did not notice"
 guest_network good e1000e
-for what in ping access; do
-	idle=$(median /tmp/$what-idle) busy=$(median /tmp/$what-busy) attack=$(median /tmp/$what-attack)
-	echo "   $what: $idle us beside an idle guest, $busy beside a busy one, $attack during the attack ($(wc -l <"/tmp/$what-attack") samples)"
+for what in ping access service; do
+	beside=$(worst /tmp/$what-idle /tmp/$what-busy) attack=$(median /tmp/$what-attack)
+	echo "   $what: median $attack during the attack ($(wc -l <"/tmp/$what-attack") samples), worst beside a guest that is idle or busy $beside"
 	# Samples of one kind differ by five in this emulation; one that waits for the attacker's turn, time limit or
 	# throttled event differs by hundreds.
-	((busy > idle)) || busy=$idle
-	assert_at_most "$what during the attack, us" $((5 * busy)) "$attack"
+	assert_at_most "$what during the attack, us (service: s)" $((5 * beside)) "$attack"
 done
 
+slack=$((60 + 5 * $(worst /tmp/service-busy)))
 step "devices are taken from it, and it is destroyed, in the middle of an attack"
 start_attack "$seed" 120
 must guest until bad 30 "! grep -q '^answers 0' /proc/hostile"
@@ -135,13 +150,13 @@ must guest until bad 30 "! grep -q '^answers 0' /proc/hostile"
 must guest run bad "xenstore-rm device/pci/0"
 started=$SECONDS
 must pciassign detach bad "$nic"
-assert_at_most "seconds of the detach" 60 $((SECONDS - started))
+assert_at_most "seconds of the detach" "$slack" $((SECONDS - started))
 must assert_quarantined "$nic"
 started=$SECONDS
 must guest kill bad
 must guest gone bad 60
 must wait_journal_without 60 "$disk"
-assert_at_most "seconds of the destruction, of which libxl waits 10 for the guest" 60 $((SECONDS - started))
+assert_at_most "seconds of the destruction, of which libxl waits 10 for the guest" "$slack" $((SECONDS - started))
 assert_quarantined "$nic" "$disk"
 assert_nothing_left "$bad" "$nic" "$disk"
 for device in "$nic" "$disk"; do

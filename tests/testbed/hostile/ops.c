@@ -164,6 +164,35 @@ static void craft(struct dice *d, struct wire_op *op)
 	}
 }
 
+static bool accepted(const struct wire_op *op, unsigned int us)
+{
+	return submit(op, us) && !READ_ONCE(hostile.page->op.err);
+}
+
+/*
+ * As a driver would turn vectors on, which chance alone hardly ever does: the other kind
+ * off, power and decode on. What comes next finds them on.
+ */
+static void vectors_on(struct dice *d)
+{
+	u32 devfn = dice_pick(d, FUNCS) * 8;
+	struct wire_op op = { .devfn = devfn, .cmd = WIRE_DISABLE_MSI };
+	unsigned int i;
+
+	submit(&op, 300000);
+	op.cmd = WIRE_CONF_WRITE;
+	op.offset = PCI_COMMAND;
+	op.size = 2;
+	op.value = PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER;
+	submit(&op, 300000);
+	op.cmd = dice_percent(d, 30) ? WIRE_ENABLE_MSI : WIRE_ENABLE_MSIX;
+	op.value = op.cmd == WIRE_ENABLE_MSI ? 0 : 1 + dice_pick(d, 4);
+	for (i = 0; i < op.value; i++)
+		op.msix[i].entry = i;
+	if (accepted(&op, 300000))
+		hostile_count(op.cmd == WIRE_ENABLE_MSI ? HC_msi_on : HC_msix_on);
+}
+
 /* AER requests that arrive are ignored or answered with nonsense. */
 static void look_at_aer(struct dice *d)
 {
@@ -191,8 +220,10 @@ void ops_run(struct dice *d, unsigned int ms)
 	struct wire_op op;
 
 	while (ktime_get_ns() < end && !hostile_over()) {
+		if (dice_percent(d, 4))
+			vectors_on(d);
 		craft(d, &op);
-		if (submit(&op, 20000 + dice_pick(d, 2) * 300000) && !READ_ONCE(hostile.page->op.err)) {
+		if (accepted(&op, 20000 + dice_pick(d, 2) * 300000)) {
 			if (op.cmd == WIRE_ENABLE_MSI)
 				hostile_count(HC_msi_on);
 			else if (op.cmd == WIRE_ENABLE_MSIX)
