@@ -15,16 +15,17 @@ PREFIX  ?= /usr
 DESTDIR ?=
 FUZZ_SECONDS ?= 60
 BENCH_ROUNDS ?= 5
+DEBUG_SCENARIOS ?= xl
 
 CMAKE_FLAGS := -DCMAKE_INSTALL_PREFIX=$(PREFIX) -DCMAKE_INSTALL_SYSCONFDIR=/etc
 
 .PHONY: all help setup-build setup-all modules modules-backports userspace demo test check unit unit-sanitized \
-	lint sparse testbed bench fuzz install clean
+	lint sparse testbed testbed-debug bench fuzz install clean
 
 all: modules userspace ## build the modules, the library, the daemon and the command line
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' Makefile
 
 $(BUILD)/stamp/setup-%: scripts/setup
 	scripts/setup $*
@@ -70,6 +71,10 @@ check: setup-build modules sparse lint unit ## units, hosted kernel tests and li
 
 testbed: setup-all all ## every scenario on real Xen in QEMU
 	tests/testbed/run-all
+
+testbed-debug: setup-all $(BUILD)/stamp/setup-debug all ## scenarios DEBUG_SCENARIOS with a kernel with KASAN, lockdep and kmemleak (built once)
+	scripts/testbed run --kernel debug tests/testbed/debug-detectors.sh
+	CYCLES=$${CYCLES:-6} tests/testbed/run-all --debug $(DEBUG_SCENARIOS)
 
 fuzz: setup-build $(BUILD)/stamp/setup-check ## libFuzzer targets, FUZZ_SECONDS=60 each
 	scripts/fuzz $(FUZZ_SECONDS)

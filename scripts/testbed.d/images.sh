@@ -18,6 +18,7 @@
 images=${work:?}/images
 parts=${top:?}/scripts/testbed.d
 kver=${kver:?}
+kernel_source=6.1
 xen_release=4.17
 debian_release=bookworm
 
@@ -236,7 +237,7 @@ build_hostile() {
 	local to=root/usr/lib/pciassign-testbed
 	mkdir -p source "$to"
 	cp "$top"/tests/testbed/hostile/* "$top/kmod/wire/pciif.h" source/
-	env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS make -C "${KDIR:-/lib/modules/$kver/build}" M="$PWD/source" W=1 CONFIG_DEBUG_INFO_BTF_MODULES= modules
+	env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS make -C "${kdir:-/lib/modules/$kver/build}" M="$PWD/source" W=1 CONFIG_DEBUG_INFO_BTF_MODULES= modules
 	objcopy --strip-debug source/hostile.ko "$to/hostile.ko"
 	(cd root && pack_cpio) >guest.cpio
 	rm -rf source root
@@ -251,7 +252,7 @@ build_nvme() {
 # Against the very headers that our modules are built against. A guest loads them by hand, so no index is needed.
 build_testmodules() {
 	cp "$top"/tests/testbed/modules/* .
-	make -C "/lib/modules/$kver/build" M="$PWD" W=1 CONFIG_DEBUG_INFO_BTF_MODULES= CONFIG_MODULE_SIG_ALL= modules
+	make -C "${kdir:-/lib/modules/$kver/build}" M="$PWD" W=1 CONFIG_DEBUG_INFO_BTF_MODULES= CONFIG_MODULE_SIG_ALL= modules
 	mkdir -p root/test-modules
 	mv ./*.ko root/test-modules/
 	(cd root && pack_cpio) >testmodules.cpio
@@ -303,7 +304,9 @@ product_id() {
 	[[ -d $work/install ]] && find "$work/install" -type f -print0 | sort -z | xargs -0 -r sha256sum | sha256sum
 }
 
-build_images() {
+# What does not depend on the product. Afterwards $images, $kver and $kdir are those of the kernel
+# that was asked for ($kernel).
+build_kernels() {
 	local headers
 	mkdir -p "$images"
 	headers=$(dpkg-query --show --showformat '${Version}' "linux-headers-$kver" 2>/dev/null || true)
@@ -314,12 +317,20 @@ build_images() {
 	kernel_package_version=$headers
 	layer kernel build_kernel "$kver" "$headers" "$xen_release"
 	layer base build_base "$parts/dom0-packages" "$debian_release"
-	layer disk build_disk "$images/base/key" "$images/kernel/key"
 	layer tools build_tools "$parts"/guest-{agent,exec}.c "$parts/channel.h"
+	layer nvme build_nvme
+	kdir=
+	[[ ${kernel:?} == debian ]] && return
+	# shellcheck source=scripts/testbed.d/debug-kernel.sh
+	. "$parts/debug-kernel.sh"
+	build_debug_images
+}
+
+build_images() {
+	layer disk build_disk "$images/base/key" "$images/kernel/key"
 	layer initramfs build_initramfs "$images/base/key" "$images/kernel/key" "$images/tools/key" \
 		"$parts"/guest-{init,modules} "$(declare -f busybox_root take take_libraries take_modules)"
-	layer hostile build_hostile "$headers" "$top"/tests/testbed/hostile/* "$top/kmod/wire/pciif.h" "$(declare -f pack_cpio)"
-	layer nvme build_nvme
-	layer testmodules build_testmodules "$kver" "$headers" "$top"/tests/testbed/modules/*
+	layer hostile build_hostile "$kernel_package_version" "$kver" "$top"/tests/testbed/hostile/* "$top/kmod/wire/pciif.h" "$(declare -f pack_cpio)"
+	layer testmodules build_testmodules "$kver" "$kernel_package_version" "$top"/tests/testbed/modules/*
 	layer product build_product "$images/initramfs/key" "$(product_id)" "$(declare -f index_modules)"
 }
