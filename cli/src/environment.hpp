@@ -2,6 +2,7 @@
 /// \file
 /// The world as the command line sees it, so that tests can give it another one.
 #pragma once
+#include <chrono>
 #include <functional>
 #include <iosfwd>
 #include <memory>
@@ -23,6 +24,8 @@ struct Environment {
   std::ostream& err;
   bool colour = false;    ///< stdout is a terminal, and NO_COLOR is not set.
   bool progress = false;  ///< stderr is a terminal.
+  /// What is over sooner shows no progress.
+  std::chrono::milliseconds progress_after{500};
   /// Opens Xen, xenstore and sysfs directly, for commands that only read.
   std::function<Result<std::unique_ptr<LocalToolstack>>()> open_local;
   /// True once the user pressed Ctrl-C.

@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /// \file
-/// One line on the terminal that tells the step under way, gone when the change is over.
+/// One line on the terminal that tells the step under way, once the change takes longer than a
+/// moment; gone when the change is over.
 #pragma once
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
 #include "environment.hpp"
 #include "pciassign/rpc_types.hpp"
 
@@ -9,9 +14,8 @@ namespace pciassign::cli {
 
 class Progress {
  public:
-  Progress(Environment& environment, bool on)
-      : env_(environment), on_(on && environment.progress) {}
-  ~Progress() { clear(); }
+  Progress(Environment& environment, bool on);
+  ~Progress();
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
@@ -20,8 +24,15 @@ class Progress {
   void clear();
 
  private:
+  void show();
+
   Environment& env_;
-  bool on_, shown_ = false;
+  bool on_;
+  std::mutex lock_;  ///< Of all below, and of the terminal's line.
+  std::condition_variable over_;
+  std::string words_;
+  bool due_ = false, shown_ = false, ended_ = false;
+  std::thread timer_;  ///< The first line is due while the caller waits for somebody else.
 };
 
 }  // namespace pciassign::cli

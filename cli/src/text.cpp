@@ -89,13 +89,15 @@ void print_devices(std::ostream& out, const Paint& paint, const std::vector<Devi
     out << "no devices\n";
     return;
   }
-  Table table({"DEVICE", "ID", "CLASS", "DRIVER", "STATE", "DOMAIN", "VSLOT", "RESET", "NAME"});
+  Table table(
+      {"DEVICE", "ID", "CLASS", "DRIVER", "STATE", "DOMAIN", "VSLOT", "RESET", "GROUP", "NAME"});
   for (const DeviceView& view : devices) {
     const Device& d = view.device;
     table.row({d.sbdf.str(), fmt::format("{:04x}:{:04x}", d.vendor, d.device),
                class_name(d.class_code), or_dash(d.driver), view.state, domain_cell(view),
                or_dash(short_slot(view.virtual_slot)),
-               d.reset_methods.empty() ? "none" : joined(d.reset_methods), printable(d.name)});
+               d.reset_methods.empty() ? "none" : joined(d.reset_methods),
+               view.group ? short_slot(view.group->str()) : "-", printable(d.name)});
   }
   table.print(out, paint);
 }
@@ -133,6 +135,7 @@ void print_device(std::ostream& out, const Paint& paint, const DeviceView& view)
   line("driver", or_dash(d.driver));
   for (const std::string& use : d.in_use) line("in use", printable(use));
   line("reset", d.reset_methods.empty() ? "none" : joined(d.reset_methods));
+  if (view.group) line("group", "of " + view.group->str() + ", which it cannot be isolated from");
   for (const Region& r : d.regions) {
     const std::string name = r.index == 6 ? "ROM" : fmt::format("BAR {}", r.index);
     const std::uint64_t last = r.start + r.size - 1;
@@ -184,8 +187,7 @@ void print_checks(std::ostream& out, const Paint& paint, const std::vector<Findi
     if (f.severity == Severity::ok) continue;
     if (!f.remedy.empty()) out << "    " << printable(f.remedy) << '\n';
     if (!f.accept.empty()) {
-      out << (f.severity == Severity::refusal ? "    accept it with: allow="
-                                              : "    accepted by: allow=")
+      out << (f.severity == Severity::refusal ? "    accept it with: " : "    accepted by: ")
           << f.accept << '\n';
     }
   }

@@ -27,6 +27,8 @@ struct DeviceView {
   std::optional<DomId> domid;
   std::string domain_name;
   std::string virtual_slot;  ///< vdev-N as the backend published it, or empty.
+  /// The lowest address among those that the topology cannot isolate it from; empty: it is alone.
+  std::optional<Sbdf> group;
 };
 
 enum class AttachMode {

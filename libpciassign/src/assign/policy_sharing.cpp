@@ -6,36 +6,34 @@
 #include <algorithm>
 #include <set>
 
+#include "assign/isolation.hpp"
 #include "assign/policy_checks.hpp"
 
 namespace pciassign::detail {
 namespace {
 
-constexpr std::uint8_t kRootPort = 4, kDownstream = 6, kToConventional = 7;
-
-bool same_slot(const Sbdf& a, const Sbdf& b) {
-  return a.segment == b.segment && a.bus == b.bus && a.device == b.device;
-}
-
 /// The bridges below which nothing can be told apart from the device, as far as the topology goes.
-/// - A conventional bridge, or one to conventional PCI, speaks for all that is below it.
-/// - A downstream port without ACS lets what is below it reach its neighbours on the same switch,
-///   so that the group is the whole switch.
-/// - Root ports that are functions of one device may do the same among each other.
 std::set<Sbdf> merging_bridges(const Context& context, const Device& device) {
   std::set<Sbdf> found;
   for (std::size_t i = 0; i < device.path.size(); ++i) {
     const auto* bridge = context.find(device.path[i]);
     if (bridge == nullptr) continue;
-    if (!bridge->pcie_type || *bridge->pcie_type == kToConventional) {
-      found.insert(bridge->sbdf);
-    } else if (*bridge->pcie_type == kDownstream && !bridge->acs) {
-      found.insert(i > 0 ? device.path[i - 1] : bridge->sbdf);
-    } else if (*bridge->pcie_type == kRootPort && !bridge->acs) {
-      found.insert(bridge->sbdf);
-      for (const auto& other : context.facts.all_devices)
-        if (other.pcie_type == kRootPort && !other.acs && same_slot(other.sbdf, bridge->sbdf))
-          found.insert(other.sbdf);
+    switch (merging_of(*bridge)) {
+      case Merging::nothing:
+        break;
+      case Merging::below:
+        found.insert(bridge->sbdf);
+        break;
+      case Merging::whole:
+        found.insert(i > 0 ? device.path[i - 1] : bridge->sbdf);
+        break;
+      case Merging::siblings:
+        found.insert(bridge->sbdf);
+        for (const auto& other : context.facts.all_devices)
+          if (other.is_bridge() && merging_of(other) == Merging::siblings &&
+              same_slot(other.sbdf, bridge->sbdf))
+            found.insert(other.sbdf);
+        break;
     }
   }
   return found;

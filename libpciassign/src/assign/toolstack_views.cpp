@@ -6,6 +6,7 @@
 
 #include "assign/claim.hpp"
 #include "assign/facts.hpp"
+#include "assign/isolation.hpp"
 #include "assign/nodes.hpp"
 
 namespace pciassign {
@@ -41,9 +42,13 @@ Result<Assignments> read_assignments(Ports& ports) {
   return found;
 }
 
-Result<DeviceView> view_of(Ports& ports, Device device, const Assignments& found) {
+using Groups = std::map<Sbdf, Sbdf>;
+
+Result<DeviceView> view_of(Ports& ports, Device device, const Assignments& found,
+                           const Groups& groups) {
   DeviceView view;
   const auto sbdf = device.sbdf;
+  if (const auto at = groups.find(sbdf); at != groups.end()) view.group = at->second;
   view.device = std::move(device);
   if (const auto at = found.records.find(sbdf); at != found.records.end()) {
     view.state = to_string(at->second.phase);
@@ -74,9 +79,11 @@ Result<std::vector<DeviceView>> Toolstack::list() {
   if (!devices) return tl::unexpected(devices.error());
   auto found = read_assignments(ports_);
   if (!found) return tl::unexpected(found.error());
+  const auto groups = detail::isolation_groups(*devices);
   std::vector<DeviceView> views;
+  views.reserve(devices->size());
   for (auto& device : *devices) {
-    auto view = view_of(ports_, std::move(device), *found);
+    auto view = view_of(ports_, std::move(device), *found, groups);
     if (!view) return tl::unexpected(view.error());
     views.push_back(std::move(*view));
   }
@@ -88,7 +95,9 @@ Result<DeviceView> Toolstack::show(const Sbdf& sbdf) {
   if (!device) return tl::unexpected(device.error());
   auto found = read_assignments(ports_);
   if (!found) return tl::unexpected(found.error());
-  return view_of(ports_, std::move(*device), *found);
+  auto all = ports_.pci.devices();
+  if (!all) return tl::unexpected(all.error());
+  return view_of(ports_, std::move(*device), *found, detail::isolation_groups(*all));
 }
 
 Result<DomainInfo> Toolstack::find_domain(const std::string& name_or_id) {

@@ -96,6 +96,7 @@ json::object to_json(const DeviceView& view) {
   object["domain"] = view.domid ? json::value(*view.domid) : json::value(nullptr);
   object["domain_name"] = view.domain_name;
   object["virtual_slot"] = view.virtual_slot;
+  object["group"] = or_null(view.group);
   return object;
 }
 
@@ -124,6 +125,7 @@ Result<DeviceView> from_json<DeviceView>(const json::value& value) {
       .optional("domain", view.domid)
       .optional("domain_name", view.domain_name)
       .optional("virtual_slot", view.virtual_slot)
+      .optional("group", view.group)
       .optional("revision", d.revision)
       .optional("header_type", d.header_type)
       .optional("multifunction", d.multifunction)

@@ -84,6 +84,32 @@ TEST_F(Cli, golden_plan) {
   expect_golden("plan-attach.json", pciassign({"plan", "attach", "net", "00:04.0", "--json"}).out);
   ASSERT_EQ(pciassign({"attach", "net", "00:04.0"}).status, 0);
   expect_golden("plan-detach.txt", pciassign({"plan", "detach", "net", "00:04.0"}).out);
+  expect_golden("plan-detach.json", pciassign({"plan", "detach", "net", "00:04.0", "--json"}).out);
+}
+
+TEST_F(Cli, golden_groups) {
+  for (const std::uint8_t function : {0, 1}) {
+    const Sbdf sbdf{0, 0, 9, function};
+    world.add_device(sbdf, 23);
+    world.pci.all[sbdf].facts.pcie_type = 0;
+  }
+  start();
+  expect_golden("list-group.txt", pciassign({"list"}).out);
+  expect_golden("tree.txt", pciassign({"list", "--tree"}).out);
+  expect_golden("show-group.txt", pciassign({"show", "00:09.1"}).out);
+}
+
+TEST_F(Cli, golden_explain) {
+  world.pci.all[nic].facts.reset_methods.clear();
+  start();
+  expect_golden("explain.txt", pciassign({"explain", "00:04.0", "net"}).out);
+  expect_golden("explain.json", pciassign({"explain", "00:04.0", "net", "--json"}).out);
+}
+
+TEST_F(Cli, golden_error) {
+  start();
+  expect_golden("error.txt", pciassign({"detach", "net", "00:04.0"}).err);
+  expect_golden("error.json", pciassign({"detach", "net", "00:04.0", "--json"}).out);
 }
 
 TEST_F(Cli, golden_change) {
