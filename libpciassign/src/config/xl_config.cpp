@@ -60,6 +60,13 @@ class Reader {
     if (rc == EINVAL || rc == ERANGE) complain(key, "must be 0 or 1");
     return rc == 0 ? std::optional<bool>(value != 0) : std::nullopt;
   }
+  /// Set to anything that does not say no.
+  bool flag_or_text(const char* key) {
+    long value = 0;
+    if (xlu_cfg_get_long(config_, key, &value, 1) == 0) return value != 0;
+    const char* text = nullptr;
+    return xlu_cfg_get_string(config_, key, &text, 1) == 0;
+  }
   std::vector<std::string> list(const char* key) {
     XLU_ConfigList* items = nullptr;
     int count = 0;
@@ -105,6 +112,12 @@ Result<XlDomain> parse_xl_domain(std::string_view text, const std::string& origi
   if (text.size() >= std::numeric_limits<int>::max()) {
     return fail(ErrorKind::usage, origin + ": too large");
   }
+  const auto begins = text.find_first_not_of(" \t\r\n");
+  if (begins != std::string_view::npos && text[begins] == '(')
+    return fail(
+        ErrorKind::usage,
+        fmt::format("{}: a domain in xend's own form (SXP), which xl does not read", origin),
+        "write it as xl.cfg(5) says; its (device (pci ...)) may stand in pci = [ \"...\" ]");
   // xl itself stumbles over a comment that ends the file without a newline; the copy has one.
   const std::string terminated = std::string(text) + "\n";
   const Report report;
@@ -129,6 +142,11 @@ Result<XlDomain> parse_xl_domain(std::string_view text, const std::string& origi
   defaults.power_mgmt = reader.flag("pci_power_mgmt").value_or(false);
   const std::vector<std::string> specs = reader.list("pci");
   if (domain.name.empty()) reader.complain("name", "is missing");
+  if (!specs.empty() && reader.flag_or_text("gfx_passthru")) {
+    reader.complain("gfx_passthru",
+                    "is not supported: the device model would need the card before the domain is "
+                    "made; use xl create");
+  }
   if (domain.passthrough == "disabled" && !specs.empty()) {
     reader.complain("passthrough", "is \"disabled\", but pci= lists devices");
   }

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // The two device notations of Xen 2.0 and xend, kept because old domain files carry them.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include <algorithm>
+#include <charconv>
 #include <map>
 #include <string>
 #include <vector>
@@ -68,35 +71,59 @@ std::vector<std::string> tokens(std::string_view text) {
   return list;
 }
 
-/// (device (pci (dev (domain 0x0) (bus 0x3) (slot 0x1a) (func 0x1))))
+/// A number as xend read it: decimal without 0x in Xen 2.0, hexadecimal in any case later.
+std::optional<std::uint32_t> number(const std::string& text, bool decimal) {
+  const auto digits = without_prefix(text);
+  if (!decimal || digits.size() != text.size()) return parse_hex(digits);
+  std::uint32_t value = 0;
+  const auto* end = digits.data() + digits.size();
+  const auto [at, error] = std::from_chars(digits.data(), end, value);
+  if (error != std::errc{} || at != end) return std::nullopt;
+  return value;
+}
+
+/// Xen 2.0: (device (pci (bus 3) (dev 26) (func 1)))
+/// xend 3:  (device (pci (dev (domain 0x0) (bus 0x3) (slot 0x1a) (func 0x1))))
 Result<Bdf> sxp_form(std::string_view text) {
   const auto list = tokens(text);
-  const std::vector<std::string> head = {"(", "device", "(", "pci", "(", "dev"};
   const auto wrong = [&](const std::string& why) {
     return fail(ErrorKind::usage, fmt::format("\"{}\": {}", text, why),
-                "the form is (device (pci (dev (domain 0x0) (bus 0x3) (slot 0x1a) (func 0x1))))");
+                "the forms are (device (pci (bus 0x3) (dev 0x1a) (func 0x1))) and (device (pci "
+                "(dev (domain 0x0) (bus 0x3) (slot 0x1a) (func 0x1))))");
   };
-  std::size_t at = 0;
-  for (const auto& expected : head)
-    if (at >= list.size() || list[at++] != expected)
-      return wrong("not the form (device (pci (dev ...)))");
+  const auto is = [&](std::size_t at, std::string_view token) {
+    return at < list.size() && list[at] == token;
+  };
+  if (!is(0, "(") || !is(1, "device") || !is(2, "(") || !is(3, "pci"))
+    return wrong("not the form (device (pci ...))");
+  const bool nested = is(4, "(") && is(5, "dev") && is(6, "(");
+  const std::vector<std::string> known =
+      nested ? std::vector<std::string>{"domain", "bus", "slot", "func"}
+             : std::vector<std::string>{"bus", "dev", "func"};
+  std::size_t at = nested ? 6 : 4;
   std::map<std::string, std::uint32_t> fields;
   while (at + 3 < list.size() && list[at] == "(") {
     const auto& key = list[at + 1];
-    if (key != "domain" && key != "bus" && key != "slot" && key != "func")
-      return wrong(fmt::format("unknown field \"{}\"; known: domain bus slot func", key));
-    const auto value = parse_hex(without_prefix(list[at + 2]));
+    if (std::find(known.begin(), known.end(), key) == known.end())
+      return wrong(fmt::format("unknown field \"{}\"; known: {}", key, fmt::join(known, " ")));
+    const auto value = number(list[at + 2], !nested);
     if (!value || list[at + 3] != ")")
-      return wrong(fmt::format("the field \"{}\" needs one hexadecimal number", key));
+      return wrong(fmt::format("the field \"{}\" needs one {}", key,
+                               nested ? "hexadecimal number" : "number (hexadecimal with 0x)"));
     if (!fields.emplace(key, *value).second)
       return wrong(fmt::format("the field \"{}\" is given twice", key));
     at += 4;
   }
-  if (list.size() - at != 3 || list[at] != ")" || list[at + 1] != ")" || list[at + 2] != ")")
+  const std::size_t open = nested ? 3 : 2;
+  if (list.size() - at != open ||
+      !std::all_of(list.begin() + static_cast<std::ptrdiff_t>(at), list.end(),
+                   [](const std::string& token) { return token == ")"; }))
     return wrong("brackets do not match, or more than one device");
-  for (const char* needed : {"bus", "slot", "func"})
-    if (!fields.contains(needed)) return wrong(fmt::format("the field \"{}\" is missing", needed));
-  return make(text, fields["domain"], fields["bus"], fields["slot"], fields["func"]);
+  for (const auto& needed : known)
+    if (needed != "domain" && !fields.contains(needed))
+      return wrong(fmt::format("the field \"{}\" is missing", needed));
+  return make(text, fields["domain"], fields["bus"], fields[nested ? "slot" : "dev"],
+              fields["func"]);
 }
 
 }  // namespace

@@ -54,6 +54,29 @@ INSTANTIATE_TEST_SUITE_P(
              "name='net'\npci_permissive=1\npci_seize=1\npci=['00:04.0','00:05.0,permissive=0']\n",
              {"00:04.0,permissive=1,seize=1", "00:05.0,seize=1"}},
         Case{"Xen 2.0's form", "name='net'\npci=['00,04,00','03,1a,01']\n", {"00:04.0", "03:1a.1"}},
+        Case{"brackets of Xen 2 0",
+             "name='net'\npci=['(device (pci (bus 3)(dev 26)(func 1)))']\n",
+             {"03:1a.1"}},
+        Case{"brackets of xend 3",
+             "name='net'\npci=['(device (pci (dev (bus 0x3)(slot 0x1a)(func 0x1))))']\n",
+             {"03:1a.1"}},
+        Case{"all defaults of the file",
+             "name='net'\npci_permissive=1\npci_msitranslate=1\npci_seize=1\npci_power_mgmt=1\n"
+             "pci=['00:04.0','00,05,00','00:06.0,permissive=0,msitranslate=0,seize=0,power_mgmt=0']"
+             "\n",
+             {"00:04.0,permissive=1,msitranslate=1,seize=1,power_mgmt=1",
+              "00:05.0,permissive=1,msitranslate=1,seize=1,power_mgmt=1", "00:06.0"}},
+        Case{"every option",
+             "name='net'\npci=['0001:03:00.2@1a, permissive=1, msitranslate=1, seize=1, "
+             "power_mgmt=1, "
+             "rdm_policy=relaxed']\n",
+             {"0001:03:00.2,vslot=1a,permissive=1,msitranslate=1,seize=1,power_mgmt=1,"
+              "rdm_policy=relaxed"}},
+        Case{"keys only", "name='net'\npci=['bdf=03:00.0,vslot=5']\n", {"03:00.0,vslot=5"}},
+        Case{"a name", "name='net'\npci=['name=nic0,permissive=1']\n", {"name=nic0,permissive=1"}},
+        Case{"graphics that are not passed",
+             "name='net'\ngfx_passthru=0\npci=['00:04.0']\n",
+             {"00:04.0"}},
         Case{"all functions", "name='net'\npci=['00:04.*']\n", {"00:04.*"}}),
     [](const auto& info) {
       std::string name;
@@ -87,6 +110,11 @@ TEST(XlFileErrors, say_where_and_what) {
       {"name='a'\npci_seize='yes'\npci=['00:04.0']", "d.cfg: ", "pci_seize"},
       {"name='a'\npassthrough='disabled'\npci=['00:04.0']", "d.cfg: ", "passthrough"},
       {"name=['a']", "d.cfg: ", "name must be a string"},
+      {"name='a'\ngfx_passthru=1\npci=['00:04.0']", "d.cfg: ", "gfx_passthru is not supported"},
+      {"name='a'\ngfx_passthru='igd'\npci=['00:04.0']", "d.cfg: ", "use xl create"},
+      {"\n(vm (name a) (device (pci (bus 1))))", "d.cfg: ", "xend's own form (SXP)"},
+      {"name='a'\npci=['00:04.0-3']", "d.cfg: pci: ", "00:04.0-3"},
+      {"name='a'\npci=['(device (pci (bus 1)))']", "d.cfg: pci: ", "missing"},
   };
   for (const auto& c : cases) {
     const auto domain = parse_xl_domain(c.text, "d.cfg");

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 
@@ -62,7 +63,13 @@ TEST(Spec, WhatIsWrongIsAUsageErrorThatSaysWhy) {
         Row{"03:00.0,path=/sys/x", "not a path"},
         Row{"03:00.*,id=8086:10d3", "pins many functions"},
         Row{"03,20,0", "up to ffff, ff, 1f"},
-        Row{"(device (pci))", "not the form"},
+        Row{"(device (vif (bus 1)))", "not the form"},
+        Row{"(device (pci))", "\"bus\" is missing"},
+        Row{"(device (pci (bus 3) (dev 26)))", "\"func\" is missing"},
+        Row{"(device (pci (bus 3) (dev 1a) (func 0)))", "hexadecimal with 0x"},
+        Row{"(device (pci (bus 3) (dev 32) (func 0)))", "up to ffff, ff, 1f"},
+        Row{"(device (pci (bus 3) (dev 2) (func 0) (slot 2)))", "unknown field \"slot\""},
+        Row{"(device (pci (bus 3) (dev 2) (func 0)))(", "brackets"},
         Row{"(device (pci (dev (bus 3) (slot 0))))", "\"func\" is missing"},
         Row{"(device (pci (dev (bus 3) (slot 0) (func 0)))", "brackets"},
         Row{"(device (pci (dev (bus x) (slot 0) (func 0))))", "hexadecimal"},
@@ -74,6 +81,37 @@ TEST(Spec, WhatIsWrongIsAUsageErrorThatSaysWhy) {
         << row.text << " -> " << spec.error().message;
     EXPECT_FALSE(spec.error().hint.empty()) << row.text;
   }
+}
+
+TEST(Spec, NumbersInBracketsAreReadAsXendReadThem) {
+  for (const auto& [text, address] : std::vector<std::pair<std::string, std::string>>{
+           {"(device (pci (bus 3) (dev 26) (func 1)))", "0000:03:1a.1"},
+           {"(device (pci (bus 0x3) (dev 0x1a) (func 0X1)))", "0000:03:1a.1"},
+           {" ( device(pci(func 1)(dev 26)(bus 16)) ) ", "0000:10:1a.1"},
+           {"(device (pci (dev (bus 10) (slot 1a) (func 1))))", "0000:10:1a.1"},
+           {"(device (pci (dev (domain 0x1) (bus 0x3) (slot 0x1a) (func 0x1))))",
+            "0001:03:1a.1"}}) {
+    const auto spec = DeviceSpec::parse(text);
+    ASSERT_TRUE(spec) << text << ": " << spec.error().message;
+    EXPECT_EQ(spec->sbdf.str(), address) << text;
+  }
+}
+
+TEST(Spec, OldFormsOfAnyAddressAreReadAsItWasWritten) {
+  EXPECT_TRUE(rc::check([] {
+    const Sbdf sbdf{0, *rc::gen::arbitrary<std::uint8_t>(), *rc::gen::inRange<std::uint8_t>(0, 32),
+                    *rc::gen::inRange<std::uint8_t>(0, 8)};
+    for (const auto& text :
+         {fmt::format("{:02x},{:02x},{:02x}", sbdf.bus, sbdf.device, sbdf.function),
+          fmt::format("(device (pci (bus {}) (dev {:#x}) (func {})))", sbdf.bus, sbdf.device,
+                      sbdf.function),
+          fmt::format("(device (pci (dev (domain 0x0) (bus {:#x}) (slot {:#x}) (func {:#x}))))",
+                      sbdf.bus, sbdf.device, sbdf.function)}) {
+      const auto read = DeviceSpec::parse(text);
+      RC_ASSERT(read.has_value());
+      RC_ASSERT(read->sbdf == sbdf);
+    }
+  }));
 }
 
 TEST(Spec, DefaultsHoldUnlessTheSpecificationSaysOtherwise) {
