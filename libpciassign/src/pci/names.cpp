@@ -14,7 +14,7 @@ namespace {
 // libpci reports by these. pci_init() would set them to ones that print and exit; it is not called
 // because it opens the bus, and without them the first message is a call to nowhere.
 void quiet(char*, ...) {}
-[[noreturn]] void out_of_memory(char*, ...) {
+__attribute__((noreturn)) void out_of_memory(char*, ...) {
   std::abort();
 }
 
@@ -35,6 +35,13 @@ void Names::Deleter::operator()(void* access) const {
 
 std::string Names::device(std::uint16_t vendor, std::uint16_t device) {
   const std::lock_guard guard(lock_);
+  // A machine with thousands of functions has few kinds of them.
+  const auto [known, fresh] = known_.try_emplace(std::uint32_t{vendor} << 16 | device);
+  if (fresh) known->second = look_up(vendor, device);
+  return known->second;
+}
+
+std::string Names::look_up(std::uint16_t vendor, std::uint16_t device) {
   std::array<char, 256> buffer{};
   // The lookup never asks the network, and says nothing rather than numbers.
   const int flags = PCI_LOOKUP_NO_NUMBERS | PCI_LOOKUP_NO_HWDB;

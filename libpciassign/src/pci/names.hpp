@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <unordered_map>
 
 namespace pciassign::detail {
 
@@ -21,10 +22,13 @@ class Names {
   std::string device(std::uint16_t vendor, std::uint16_t device);
 
  private:
+  std::string look_up(std::uint16_t vendor, std::uint16_t device);
+
   struct Deleter {
     void operator()(void* access) const;
   };
   std::mutex lock_;  ///< libpci loads and caches while it looks up.
+  std::unordered_map<std::uint32_t, std::string> known_;
   std::unique_ptr<void, Deleter> access_;
 };
 

@@ -3,7 +3,8 @@
 
 #include <unistd.h>
 
-#include <cstdio>
+#include <algorithm>
+#include <charconv>
 
 #include "pci/config_space.hpp"
 #include "pci/files.hpp"
@@ -18,7 +19,19 @@ constexpr std::uint64_t kIo = 0x100, kMemory = 0x200, kPrefetch = 0x2000, kMem64
 constexpr int kRegions = 7;
 constexpr std::uint16_t kNoVendor = 0xffff;
 
-std::optional<Sbdf> address_of(const std::string& name) {
+/// The next hexadecimal number of a line, with or without 0x.
+bool take_hex(std::string_view& text, std::uint64_t& value) {
+  text.remove_prefix(std::min(text.find_first_not_of(' '), text.size()));
+  if (text.starts_with("0x")) text.remove_prefix(2);
+  const auto [at, error] = std::from_chars(text.data(), text.data() + text.size(), value, 16);
+  if (error != std::errc{}) return false;
+  text.remove_prefix(static_cast<std::size_t>(at - text.data()));
+  return true;
+}
+
+std::optional<Sbdf> address_of(std::string_view name) {
+  // A refusal in words would cost more than all else that is read of a device.
+  if (name.find(':') == std::string_view::npos) return std::nullopt;
   auto bdf = parse_bdf(name);
   if (!bdf || bdf->all_functions) return std::nullopt;
   return bdf->sbdf;
@@ -30,10 +43,10 @@ std::vector<Region> parse_resource(std::string_view text) {
   std::vector<Region> regions;
   for (int index = 0; index < kRegions && !text.empty(); ++index) {
     const auto end = text.find('\n');
-    const std::string line(text.substr(0, end));
+    auto line = text.substr(0, end);
     text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
-    unsigned long long start = 0, last = 0, flags = 0;
-    if (std::sscanf(line.c_str(), "%llx %llx %llx", &start, &last, &flags) != 3) continue;
+    std::uint64_t start = 0, last = 0, flags = 0;
+    if (!take_hex(line, start) || !take_hex(line, last) || !take_hex(line, flags)) continue;
     // An address of 0 or the "unset" flag: the kernel gave this BAR no address.
     if (start == 0 || last < start || (flags & kUnset) != 0 || (flags & (kIo | kMemory)) == 0)
       continue;
@@ -51,10 +64,12 @@ std::vector<Region> parse_resource(std::string_view text) {
 
 Place place_of(const fs::path& real) {
   Place place;
-  for (const auto& part : real) {
-    const auto& name = part.native();
+  std::string_view rest = real.native();
+  while (!rest.empty()) {
+    const auto name = rest.substr(0, rest.find('/'));
+    rest.remove_prefix(std::min(name.size() + 1, rest.size()));
     if (name.starts_with("pci") && name.find(':') != std::string::npos) {
-      place.root = name;
+      place.root = std::string(name);
       place.above_root = place.functions.size();
     } else if (!place.root.empty()) {
       if (auto sbdf = address_of(name)) place.functions.push_back(*sbdf);
