@@ -8,6 +8,7 @@ extern "C" {
 #include <libxlutil.h>
 }
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <limits>
@@ -118,6 +119,12 @@ Result<XlDomain> parse_xl_domain(std::string_view text, const std::string& origi
         ErrorKind::usage,
         fmt::format("{}: a domain in xend's own form (SXP), which xl does not read", origin),
         "write it as xl.cfg(5) says; its (device (pci ...)) may stand in pci = [ \"...\" ]");
+  // Xen's parser takes the end of a C string for the end of a quoted one, and aborts.
+  if (const auto nul = text.find('\0'); nul != std::string_view::npos)
+    return fail(ErrorKind::usage,
+                fmt::format("{}:{}: a byte of zero: this is no text", origin,
+                            1 + std::count(text.begin(),
+                                           text.begin() + static_cast<std::ptrdiff_t>(nul), '\n')));
   // xl itself stumbles over a comment that ends the file without a newline; the copy has one.
   const std::string terminated = std::string(text) + "\n";
   const Report report;

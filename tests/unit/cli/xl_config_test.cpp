@@ -125,6 +125,13 @@ TEST(XlFileErrors, say_where_and_what) {
   }
 }
 
+TEST(XlFileErrors, a_byte_of_zero_is_refused_before_the_parser_sees_it) {
+  using namespace std::string_view_literals;
+  const auto domain = parse_xl_domain("name='a'\nextra='x\0'\n"sv, "d.cfg");
+  ASSERT_FALSE(domain);
+  EXPECT_THAT(domain.error().message, StartsWith("d.cfg:2: a byte of zero"));
+}
+
 /// What xl would read from the copy.
 XlDomain reread(const std::string& text) {
   const auto domain = parse_xl_domain(text, "d.cfg");
