@@ -8,8 +8,6 @@
 namespace pciassign::sim {
 namespace {
 
-constexpr std::uint16_t kBusMaster = 0x0004;
-
 std::string back_path(DomId domid) {
   return fmt::format("/local/domain/0/backend/pci/{}/0", domid);
 }
