@@ -7,7 +7,7 @@
 #   kernel     xen, vmlinuz, vmlinux (ELF) and modules, out of Debian's packages
 #   base       a Debian 12 with Xen's tools (dom0-packages), as a tree
 #   disk       base and modules as dom0's disk, dom0.ext4
-#   tools      guest-agent, guest-exec
+#   tools      guest-agent, guest-exec, fake-back
 #   initramfs  dom0.cpio (finds the disk) and guest.cpio (the whole guest), without our modules
 #   hostile    a guest module that attacks pciback (tests/testbed/hostile), as guest.cpio
 #   nvme       the NVMe device's content
@@ -137,6 +137,8 @@ build_tools() {
 	for tool in guest-agent guest-exec; do
 		"${CC:-gcc}" -Wall -Wextra -O2 -D_GNU_SOURCE -o "$tool" "$parts/$tool.c" -lxenvchan -lxenctrl -lxenstore
 	done
+	"${CC:-gcc}" -Wall -Wextra -O2 -D_GNU_SOURCE -I"$top/kmod" -o fake-back "$parts/fake-back.c" \
+		-lxengnttab -lxenevtchn -lxenctrl -lxenstore
 }
 
 # take FILE...: copies programs and libraries of the base, and the libraries that they need, to ./ .
@@ -317,7 +319,7 @@ build_kernels() {
 	kernel_package_version=$headers
 	layer kernel build_kernel "$kver" "$headers" "$xen_release"
 	layer base build_base "$parts/dom0-packages" "$debian_release"
-	layer tools build_tools "$parts"/guest-{agent,exec}.c "$parts/channel.h"
+	layer tools build_tools "$parts"/{guest-agent,guest-exec,fake-back}.c "$parts/channel.h" "$top/kmod/wire/pciif.h"
 	layer nvme build_nvme
 	kdir=
 	[[ ${kernel:?} == debian ]] && return
