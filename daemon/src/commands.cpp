@@ -34,13 +34,14 @@ const std::vector<Commands::Method>& Commands::methods() {
 }
 
 Commands::Commands(Toolstack& toolstack, Scheduler& scheduler, Reconciler& reconciler,
-                   DomainWatcher& watcher, StateFiles& files, Log& log)
+                   DomainWatcher& watcher, StateFiles& files, Log& log, Metrics& metrics)
     : toolstack_(toolstack),
       scheduler_(scheduler),
       reconciler_(reconciler),
       watcher_(watcher),
       files_(files),
-      log_(log) {}
+      log_(log),
+      metrics_(metrics) {}
 
 void Commands::handle(const std::shared_ptr<Session>& session, std::string_view line) {
   const auto request = rpc::parse_request(line);
@@ -50,16 +51,17 @@ void Commands::handle(const std::shared_ptr<Session>& session, std::string_view 
     Call(session, request.error().id).bad(request.error().code, request.error().message);
     return;
   }
-  const Call call(session, request->id);
   const auto& table = methods();
   const auto method = std::find_if(table.begin(), table.end(), [&](const Method& entry) {
     return entry.name == request->method;
   });
   if (method == table.end()) {
-    call.bad(rpc::kMethodNotFound, fmt::format("no method \"{}\"; list-commands tells them all",
+    Call(session, request->id)
+        .bad(rpc::kMethodNotFound, fmt::format("no method \"{}\"; list-commands tells them all",
                                                request->method.substr(0, 64)));
     return;
   }
+  const Call call(session, request->id, method->changes ? &metrics_ : nullptr);
   if (method->changes && !session->peer.root()) {
     log_.warning(
         "not-root", fmt::format("{} was refused", method->name),

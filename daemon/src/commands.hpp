@@ -8,6 +8,7 @@
 
 #include "domain_watcher.hpp"
 #include "log.hpp"
+#include "metrics.hpp"
 #include "pciassign/rpc_json.hpp"
 #include "pciassign/rpc_requests.hpp"
 #include "pciassign/toolstack.hpp"
@@ -21,7 +22,7 @@ namespace pciassign::daemon {
 class Commands {
  public:
   Commands(Toolstack& toolstack, Scheduler& scheduler, Reconciler& reconciler,
-           DomainWatcher& watcher, StateFiles& files, Log& log);
+           DomainWatcher& watcher, StateFiles& files, Log& log, Metrics& metrics);
 
   /// One line of a client. Answers at once, or when the plan that it began is over.
   void handle(const std::shared_ptr<Session>& session, std::string_view line);
@@ -78,6 +79,7 @@ class Commands {
   DomainWatcher& watcher_;
   StateFiles& files_;
   Log& log_;
+  Metrics& metrics_;
   std::vector<std::weak_ptr<Session>> watchers_;
 };
 

@@ -4,6 +4,8 @@
 #include <array>
 #include <utility>
 
+#include "version.hpp"
+
 namespace pciassign::daemon {
 namespace {
 
@@ -18,11 +20,14 @@ Core::Core(Reactor& reactor, Ports ports, const config::DaemonConfig& config, Lo
       paths_(config.paths),
       toolstack_(ports, config.settings),
       files_(config.paths.state),
-      scheduler_(reactor, ports, log, config.limits.plans),
-      reconciler_(reactor, toolstack_, scheduler_, log),
-      watcher_(reactor, toolstack_, scheduler_, files_, log),
-      commands_(toolstack_, scheduler_, reconciler_, watcher_, files_, log),
-      server_(reactor, commands_, log, config.limits) {
+      scheduler_(reactor, ports, log, metrics_, config.limits.plans),
+      reconciler_(reactor, toolstack_, scheduler_, log, metrics_),
+      watcher_(reactor, toolstack_, scheduler_, files_, log, metrics_),
+      commands_(toolstack_, scheduler_, reconciler_, watcher_, files_, log, metrics_),
+      server_(reactor, commands_, log, config.limits),
+      metrics_output_(reactor, log, [this] { return metrics_text(); }) {
+  metrics_.changed = [this] { metrics_output_.changed(); };
+  metrics_output_.set_file(config.paths.metrics_file);
   commands_.compare = [this] { compare(); };
   watcher_.compare = [this] { compare(); };
   scheduler_.on_event = [this](const rpc::ChangeEvent& event) { commands_.tell(event); };
@@ -48,8 +53,9 @@ bool Core::reconfigure(const config::DaemonConfig& config) {
   toolstack_.set_settings(config.settings);
   scheduler_.set_most(config.limits.plans);
   server_.set_limits(config.limits);
+  metrics_output_.set_file(config.paths.metrics_file);
   return config.paths.state == paths_.state && config.paths.socket == paths_.socket &&
-         config.paths.sysfs == paths_.sysfs;
+         config.paths.sysfs == paths_.sysfs && config.paths.metrics_socket == paths_.metrics_socket;
 }
 
 Result<void> Core::start(UniqueFd listening) {
@@ -62,7 +68,32 @@ Result<void> Core::start(UniqueFd listening) {
   started_ = true;
   compare();
   if (listening) server_.start(std::move(listening));
+  serve_metrics();
   return {};
+}
+
+/// Nobody's devices depend on the metrics: the daemon works without their socket.
+void Core::serve_metrics() {
+  if (paths_.metrics_socket.empty()) return;
+  if (auto listening = listen_at(paths_.metrics_socket)) {
+    metrics_output_.serve(std::move(*listening));
+  } else {
+    log_.warning("metrics-socket", listening.error().message);
+  }
+}
+
+std::string Core::metrics_text() {
+  const Ports& ports = toolstack_.ports();
+  Metrics::Present present;
+  present.version = kVersion;
+  if (const auto host = ports.xen.host())
+    present.xen = std::to_string(host->xen_major) + "." + std::to_string(host->xen_minor);
+  present.attachments = ports.journal.all().value_or(std::vector<AttachmentRecord>{});
+  present.under_way = scheduler_.jobs().size();
+  present.waiting_attach = watcher_.retries().size();
+  present.waiting_clean_up = reconciler_.retries().size();
+  present.denied_writes = ports.pci.denied_writes().value_or(std::map<Sbdf, std::uint64_t>{});
+  return metrics_.text(present);
 }
 
 void Core::compare() {
@@ -72,6 +103,7 @@ void Core::compare() {
   watcher_.notice();
   reconciler_.kick();
   watcher_.proceed();
+  metrics_output_.changed();
 }
 
 void Core::store_readable() {
@@ -96,6 +128,7 @@ void Core::store_readable() {
 
 void Core::shut_down(std::function<void()> done) {
   server_.stop_accepting();
+  metrics_output_.stop();
   reconciler_.stop();
   watcher_.stop();
   shut_down_done_ = std::move(done);

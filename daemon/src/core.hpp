@@ -8,6 +8,8 @@
 
 #include "commands.hpp"
 #include "domain_watcher.hpp"
+#include "metrics.hpp"
+#include "metrics_output.hpp"
 #include "reactor.hpp"
 #include "reconciler.hpp"
 #include "scheduler.hpp"
@@ -37,21 +39,26 @@ class Core {
   [[nodiscard]] Commands& commands() { return commands_; }
   [[nodiscard]] Scheduler& scheduler() { return scheduler_; }
   [[nodiscard]] Server& server() { return server_; }
+  [[nodiscard]] Metrics& metrics() { return metrics_; }
 
  private:
   void store_readable();
   void compare();
+  void serve_metrics();
+  [[nodiscard]] std::string metrics_text();
 
   Reactor& reactor_;
   Log& log_;
   config::Paths paths_;
   Toolstack toolstack_;
+  Metrics metrics_;
   StateFiles files_;
   Scheduler scheduler_;
   Reconciler reconciler_;
   DomainWatcher watcher_;
   Commands commands_;
   Server server_;
+  MetricsOutput metrics_output_;
   std::unique_ptr<Reactor::Descriptor> store_watch_;
   std::function<void()> shut_down_done_;
   bool started_ = false;

@@ -44,11 +44,12 @@ Step unpause_step(DomId domid, const std::string& name) {
 }
 
 DomainWatcher::DomainWatcher(Reactor& reactor, Toolstack& toolstack, Scheduler& scheduler,
-                             StateFiles& files, Log& log)
+                             StateFiles& files, Log& log, Metrics& metrics)
     : toolstack_(toolstack),
       scheduler_(scheduler),
       files_(files),
       log_(log),
+      metrics_(metrics),
       timer_(reactor.make_timer()) {}
 
 void DomainWatcher::stop() {
@@ -314,6 +315,7 @@ void DomainWatcher::over(DomId domid, const std::optional<Error>& error) {
     log_.info("domain-ready", "has its devices", fields);
     return;
   }
+  metrics_.failed(*error);
   const std::string hint = error->hint.empty() ? "" : " (" + error->hint + ")";
   if (!cold) {
     log_.error("attach-failed", error->message + hint, fields);
@@ -333,6 +335,7 @@ void DomainWatcher::over(DomId domid, const std::optional<Error>& error) {
 void DomainWatcher::fail_paused(Domain& domain, const Error& error) {
   const auto pause = std::min(kLongestRetry, kFirstRetry * (1U << std::min(domain.failures, 6U)));
   ++domain.failures;
+  metrics_.backed_off(Metrics::Retried::attach);
   domain.stage = Stage::failed;
   domain.again = std::chrono::steady_clock::now() + pause;
   auto fields = fields_of(domain.info, domain.name);

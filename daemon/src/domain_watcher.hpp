@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "log.hpp"
+#include "metrics.hpp"
 #include "pciassign/toolstack.hpp"
 #include "reactor.hpp"
 #include "scheduler.hpp"
@@ -22,7 +23,7 @@ namespace pciassign::daemon {
 class DomainWatcher {
  public:
   DomainWatcher(Reactor& reactor, Toolstack& toolstack, Scheduler& scheduler, StateFiles& files,
-                Log& log);
+                Log& log, Metrics& metrics);
 
   void set_assignments(config::Assignments assignments);
   [[nodiscard]] const config::Assignments& assignments() const { return assignments_; }
@@ -91,6 +92,7 @@ class DomainWatcher {
   Scheduler& scheduler_;
   StateFiles& files_;
   Log& log_;
+  Metrics& metrics_;
   config::Assignments assignments_;
   std::map<DomId, Domain> domains_;
   std::map<std::string, std::uint64_t> holds_;  ///< Name to session.

@@ -14,8 +14,13 @@ constexpr auto kComparing = "compare the journal with the running domains";
 
 }  // namespace
 
-Reconciler::Reconciler(Reactor& reactor, Toolstack& toolstack, Scheduler& scheduler, Log& log)
-    : toolstack_(toolstack), scheduler_(scheduler), log_(log), timer_(reactor.make_timer()) {}
+Reconciler::Reconciler(Reactor& reactor, Toolstack& toolstack, Scheduler& scheduler, Log& log,
+                       Metrics& metrics)
+    : toolstack_(toolstack),
+      scheduler_(scheduler),
+      log_(log),
+      metrics_(metrics),
+      timer_(reactor.make_timer()) {}
 
 void Reconciler::kick() {
   if (stopped_) return;
@@ -74,6 +79,8 @@ void Reconciler::failed(const std::string& what, const Error& why, std::optional
   retry.why = why;
   retry.domid = domid;
   retry.domain_name = domain_name;
+  metrics_.failed(why);
+  metrics_.backed_off(Metrics::Retried::clean_up);
   log_.warning(
       "retry", what + ": " + why.message,
       {{"failures", std::to_string(retry.failures)}, {"seconds", std::to_string(pause.count())}});

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "log.hpp"
+#include "metrics.hpp"
 #include "pciassign/toolstack.hpp"
 #include "reactor.hpp"
 #include "scheduler.hpp"
@@ -18,7 +19,8 @@ namespace pciassign::daemon {
 
 class Reconciler {
  public:
-  Reconciler(Reactor& reactor, Toolstack& toolstack, Scheduler& scheduler, Log& log);
+  Reconciler(Reactor& reactor, Toolstack& toolstack, Scheduler& scheduler, Log& log,
+             Metrics& metrics);
 
   /// Compares and begins what is due. Cheap when nothing is to do.
   void kick();
@@ -42,6 +44,7 @@ class Reconciler {
   Toolstack& toolstack_;
   Scheduler& scheduler_;
   Log& log_;
+  Metrics& metrics_;
   std::unique_ptr<Reactor::Timer> timer_;
   std::map<std::string, Retry> retries_;  ///< By the plan's title.
   bool stopped_ = false;

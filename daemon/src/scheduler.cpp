@@ -24,8 +24,8 @@ struct Scheduler::Job {
   std::size_t begun = 0;            ///< Steps begun, for the index of "running".
 };
 
-Scheduler::Scheduler(Reactor& reactor, Ports ports, Log& log, std::size_t most)
-    : reactor_(reactor), ports_(ports), log_(log), most_(most) {}
+Scheduler::Scheduler(Reactor& reactor, Ports ports, Log& log, Metrics& metrics, std::size_t most)
+    : reactor_(reactor), ports_(ports), log_(log), metrics_(metrics), most_(most) {}
 
 Scheduler::~Scheduler() {
   *alive_ = false;
@@ -227,8 +227,10 @@ void Scheduler::finish(const std::shared_ptr<Job>& job) {
     const Plan& plan = job->execution.plan();
     const PlanReport& report = job->execution.report();
     if (plan.domid) watch_frontend(*plan.domid, false);
-    const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(
-        std::chrono::steady_clock::now() - job->began);
+    const auto passed = std::chrono::steady_clock::now() - job->began;
+    const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(passed);
+    metrics_.change_over(plan, report,
+                         std::chrono::duration_cast<std::chrono::microseconds>(passed));
     const std::vector<LogField> fields{{"kind", std::string(rpc::to_string(plan.kind))},
                                        {"took_ms", std::to_string(took.count())}};
     if (report.error) {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "log.hpp"
+#include "metrics.hpp"
 #include "pciassign/plan.hpp"
 #include "pciassign/rpc_types.hpp"
 #include "reactor.hpp"
@@ -27,7 +28,7 @@ struct JobHandlers {
 
 class Scheduler {
  public:
-  Scheduler(Reactor& reactor, Ports ports, Log& log, std::size_t most);
+  Scheduler(Reactor& reactor, Ports ports, Log& log, Metrics& metrics, std::size_t most);
   ~Scheduler();
   Scheduler(const Scheduler&) = delete;
   Scheduler& operator=(const Scheduler&) = delete;
@@ -72,6 +73,7 @@ class Scheduler {
   Reactor& reactor_;
   Ports ports_;
   Log& log_;
+  Metrics& metrics_;
   std::size_t most_;
   std::map<JobId, std::shared_ptr<Job>> jobs_;
   JobId next_ = 1;

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "connection.hpp"
+#include "metrics.hpp"
 #include "scheduler.hpp"
 
 namespace pciassign::daemon {
@@ -24,8 +25,9 @@ struct Session {
 /// One request that waits for its answer. The client may be gone by then; the answer is dropped.
 class Call {
  public:
-  Call(const std::shared_ptr<Session>& session, boost::json::value id)
-      : session_(session), id_(std::move(id)) {}
+  /// `failures` counts what becomes of a change; null for what only asks.
+  Call(const std::shared_ptr<Session>& session, boost::json::value id, Metrics* failures = nullptr)
+      : session_(session), id_(std::move(id)), failures_(failures) {}
 
   [[nodiscard]] std::shared_ptr<Session> session() const { return session_.lock(); }
   /// The request's id where it is an integer, else 0.
@@ -33,6 +35,7 @@ class Call {
 
   void result(const boost::json::value& value) const { send(rpc::result_line(id_, value)); }
   void fail(const Error& error, const boost::json::object& extra = {}) const {
+    if (failures_ != nullptr) failures_->failed(error);
     send(rpc::error_line(id_, error, extra));
   }
   void bad(int code, std::string message) const {
@@ -49,6 +52,7 @@ class Call {
   }
   std::weak_ptr<Session> session_;
   boost::json::value id_;
+  Metrics* failures_;
 };
 
 }  // namespace pciassign::daemon

@@ -89,6 +89,9 @@ class PciBus {
   virtual Result<void> bind_pciback(const Sbdf& sbdf) = 0;
   /// Takes the device from pciback (unbind, remove_slot) and, unless `driver` is empty, binds that.
   virtual Result<void> unbind_pciback(const Sbdf& sbdf, const std::string& driver) = 0;
+  /// Writes to configuration registers that pciback denied each device's guest, in the present or
+  /// last assignment: pciback's denied_writes, summed up. Devices without any are left out.
+  virtual Result<std::map<Sbdf, std::uint64_t>> denied_writes() = 0;
   /// Sets pciback's permissive mode for the device. It ends with the attachment.
   virtual Result<void> set_permissive(const Sbdf& sbdf) = 0;
   /// Whether dom0's kernel still has the PCI back end of a domain. It notices the removal of the

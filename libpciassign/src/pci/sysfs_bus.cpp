@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
+#include <sstream>
 
 #include "pci/files.hpp"
 #include "pci/in_use.hpp"
@@ -141,6 +143,23 @@ class SysfsPciBus final : public PciBus {
       return fail(ErrorKind::not_found, fmt::format("dom0 has no PCI driver \"{}\"", driver),
                   "load its module, or release without a driver");
     return detail::write_text(target / "bind", sbdf.str());
+  }
+
+  Result<std::map<Sbdf, std::uint64_t>> denied_writes() override {
+    // A line for each register: SBDF REGISTER COUNT REGION, however many there are.
+    constexpr std::size_t kMost = std::size_t{64} << 20;
+    std::map<Sbdf, std::uint64_t> counts;
+    std::istringstream lines(
+        detail::read_text(pciback_dir() / "denied_writes", kMost).value_or(""));
+    for (std::string line; std::getline(lines, line);) {
+      const auto words = detail::words_of(line);
+      if (words.size() < 3) continue;
+      const auto sbdf = Sbdf::parse(words[0]);
+      std::uint64_t count = 0;
+      const char* end = words[2].data() + words[2].size();
+      if (sbdf && std::from_chars(words[2].data(), end, count).ptr == end) counts[*sbdf] += count;
+    }
+    return counts;
   }
 
   Result<void> set_permissive(const Sbdf& sbdf) override {

@@ -102,6 +102,16 @@ Result<void> PciBus::unbind_pciback(const Sbdf& sbdf, const std::string& driver)
   });
 }
 
+Result<std::map<Sbdf, std::uint64_t>> PciBus::denied_writes() {
+  return faults_.call<Result<std::map<Sbdf, std::uint64_t>>>("pci.denied_writes", [&] {
+    std::map<Sbdf, std::uint64_t> counts;
+    for (const auto& [sbdf, device] : all) {
+      if (device.denied_writes > 0) counts[sbdf] = device.denied_writes;
+    }
+    return counts;
+  });
+}
+
 Result<void> PciBus::set_permissive(const Sbdf& sbdf) {
   return faults_.call<Result<void>>("pci.permissive", [&]() -> Result<void> {
     const auto at = all.find(sbdf);

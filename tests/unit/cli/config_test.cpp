@@ -27,6 +27,8 @@ log_level = "debug"
 state = "/s"
 socket = "/k"
 assignments = "/a"
+metrics_socket = ""
+metrics_file = "/m"
 [limits]
 connect_seconds = 1
 backend_seconds = 2
@@ -41,6 +43,8 @@ plans = 6
   EXPECT_EQ(config->paths.state, "/s");
   EXPECT_EQ(config->paths.socket, "/k");
   EXPECT_EQ(config->paths.assignments, "/a");
+  EXPECT_EQ(config->paths.metrics_socket, "");
+  EXPECT_EQ(config->paths.metrics_file, "/m");
   EXPECT_EQ(config->settings.connect_limit, std::chrono::seconds(1));
   EXPECT_EQ(config->settings.backend_limit, std::chrono::seconds(2));
   EXPECT_EQ(config->settings.detach_limit, std::chrono::seconds(3));

@@ -426,9 +426,10 @@ TEST(Lifetime, a_worker_that_is_busy_may_outlive_the_scheduler) {
   std::promise<void> begun, over;
   alignas(daemon::Scheduler) std::array<std::byte, sizeof(daemon::Scheduler)> place;
   daemon::Log log([](const daemon::LogRecord&) {}, daemon::LogLevel::error);
+  daemon::Metrics metrics;
   {
     daemon::Reactor reactor;
-    auto* scheduler = new (place.data()) daemon::Scheduler(reactor, world.ports(), log, 4);
+    auto* scheduler = new (place.data()) daemon::Scheduler(reactor, world.ports(), log, metrics, 4);
     Plan plan;
     plan.title = "slow";
     Step step;

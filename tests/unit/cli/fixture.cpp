@@ -34,6 +34,7 @@ DaemonTest::DaemonTest()
   directory = ::mkdtemp(pattern.data());
   config.paths.state = directory / "state";
   config.paths.socket = directory / "sock";
+  config.paths.metrics_socket = directory / "metrics.sock";
   world.add_device(nic, 20);
   world.add_device(disk, 21);
 }

@@ -53,6 +53,23 @@ TEST_F(SysfsWrite, AKnownSlotIsNotGivenTwice) {
   EXPECT_EQ(tree.text(back / "bind"), "0000:00:04.0");
 }
 
+TEST_F(SysfsWrite, DeniedWritesAreSummedUpForEachDevice) {
+  tree.file(back / "denied_writes",
+            "0000:00:04.0 004 3 header\n0000:00:04.0 0a0 4294967295 unknown capability\n"
+            "0000:03:00.1 0cc 1 pm\nnonsense\n0000:03:00.1 0d0 many pm\n");
+  const auto counts = bus->denied_writes();
+  ASSERT_TRUE(counts);
+  EXPECT_EQ(counts->size(), 2U);
+  EXPECT_EQ(counts->at(sbdf), 4294967298U);
+  EXPECT_EQ(counts->at({0, 3, 0, 1}), 1U);
+}
+
+TEST_F(SysfsWrite, WithoutTheModuleNoWriteIsDenied) {
+  const auto counts = bus->denied_writes();
+  ASSERT_TRUE(counts);
+  EXPECT_TRUE(counts->empty());
+}
+
 TEST_F(SysfsWrite, WithoutTheModuleItIsUnavailable) {
   EXPECT_FALSE(bus->pciback_present());
   auto done = bus->bind_pciback(sbdf);

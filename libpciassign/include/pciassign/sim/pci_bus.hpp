@@ -18,6 +18,7 @@ struct BusDevice {
   bool dead_after_reset = false;  ///< Reads all ones afterwards.
   bool bus_master_sticks = false;
   bool permissive = false;
+  std::uint64_t denied_writes = 0;
   int resets = 0;
   int disturbed = 0;  ///< Resets while a driver of dom0's had it: never right.
 
@@ -44,6 +45,7 @@ class PciBus final : public pciassign::PciBus {
   Result<void> reset_below(const Sbdf& bridge) override;
   Result<void> bind_pciback(const Sbdf& sbdf) override;
   Result<void> unbind_pciback(const Sbdf& sbdf, const std::string& driver) override;
+  Result<std::map<Sbdf, std::uint64_t>> denied_writes() override;
   Result<void> set_permissive(const Sbdf& sbdf) override;
   bool has_backend(std::uint32_t domid) override {
     return backend_lingers && backend_lingers(domid);
