@@ -68,6 +68,17 @@ void check_xen(const HostFacts& facts, Findings& out) {
   }
 }
 
+void check_version(const std::string& module, const std::string& version, Findings& out) {
+  if (version == kVersion) {
+    out.ok("D-MODULE", fmt::format("{} is loaded, version {}", module, version));
+    return;
+  }
+  out.warn("D-MODULE",
+           fmt::format("{} is {}, this is {}", module,
+                       version.empty() ? "of no version" : "version " + version, kVersion),
+           "install the modules again, make the initramfs again (update-initramfs -u), reboot");
+}
+
 void check_modules(const HostFacts& facts, Findings& out) {
   if (facts.driver_module.empty()) {
     out.broken("D-MODULE", "no PCI back end is loaded", "modprobe pciback");
@@ -75,14 +86,10 @@ void check_modules(const HostFacts& facts, Findings& out) {
     out.broken("D-MODULE",
                fmt::format("the driver \"pciback\" is that of {}, not ours", facts.driver_module),
                "release its devices, unload it, and blacklist it (see D-MODPROBE)");
-  } else if (!facts.module_version.empty() && facts.module_version != kVersion) {
-    out.warn("D-MODULE",
-             fmt::format("pciback is version {}, this is {}", facts.module_version, kVersion),
-             "install the modules again, make the initramfs again (update-initramfs -u), reboot");
   } else {
-    out.ok("D-MODULE", "pciback " + (facts.module_version.empty() ? std::string("is loaded")
-                                                                  : facts.module_version));
+    check_version("pciback", facts.module_version, out);
   }
+  if (!facts.front_version.empty()) check_version("pcifront", facts.front_version, out);
   if (facts.in_tree_kept_away) {
     out.ok("D-MODPROBE", "modprobe keeps xen-pciback away");
   } else {

@@ -97,6 +97,7 @@ HostFacts collect_host_facts(Environment& environment, const Options& options) {
   facts.is_dom0 = read_text(root + "/proc/xen/capabilities").find("control_d") != std::string::npos;
   facts.driver_module = module_of_driver(root);
   facts.module_version = first_line(root + "/sys/module/pciback/version");
+  facts.front_version = first_line(root + "/sys/module/pcifront/version");
   facts.hidden = parse_hidden(first_line(root + "/proc/cmdline"), "the kernel's command line");
   for (const auto& [file, line] : modprobe_lines(root)) {
     facts.in_tree_kept_away = facts.in_tree_kept_away || keeps_in_tree_away(line);

@@ -42,7 +42,8 @@ struct HostFacts {
   bool on_xen = false, is_dom0 = false;
   Result<HostInfo> host;
   std::string driver_module;   ///< Module behind the PCI driver "pciback"; empty: not loaded.
-  std::string module_version;  ///< Of pciback, where it tells one.
+  std::string module_version;  ///< Of pciback.
+  std::string front_version;   ///< Of pcifront; empty: not loaded, as it need not be here.
   bool in_tree_kept_away = false;
   std::vector<Hidden> hidden;
   Result<std::vector<DeviceView>> devices;

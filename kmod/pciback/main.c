@@ -95,4 +95,5 @@ module_exit(pciback_exit);
 
 MODULE_DESCRIPTION("PCI passthrough back end for Xen (pciassign)");
 MODULE_LICENSE("GPL");
+MODULE_VERSION(PCIASSIGN_VERSION);
 MODULE_ALIAS("xen-backend:pci");

@@ -306,4 +306,5 @@ module_exit(pcifront_exit);
 
 MODULE_DESCRIPTION("PCI passthrough front end for Xen PV guests (pciassign)");
 MODULE_LICENSE("GPL");
+MODULE_VERSION(PCIASSIGN_VERSION);
 MODULE_ALIAS("xen:pci");

@@ -117,6 +117,8 @@ TEST(Doctor, each_illness_is_found_and_comes_with_a_remedy) {
       {"D-MODULE", Severity::refusal, [](HostFacts& f) { f.driver_module = "xen_pciback"; }},
       {"D-MODULE", Severity::refusal, [](HostFacts& f) { f.driver_module = ""; }},
       {"D-MODULE", Severity::warning, [](HostFacts& f) { f.module_version = "0.0.1"; }},
+      {"D-MODULE", Severity::warning, [](HostFacts& f) { f.module_version = ""; }},
+      {"D-MODULE", Severity::warning, [](HostFacts& f) { f.front_version = "0.0.1"; }},
       {"D-MODPROBE", Severity::warning, [](HostFacts& f) { f.in_tree_kept_away = false; }},
       {"D-HIDE", Severity::warning, [](HostFacts& f) { f.hidden[0].foreign = true; }},
       {"D-HIDE", Severity::warning, [](HostFacts& f) { f.hidden[0].pattern = "00:09.0"; }},
@@ -174,6 +176,7 @@ TEST_F(DoctorCommand, collects_from_the_host_and_ends_with_the_worst) {
   put("/sys/hypervisor/type", "xen\n");
   put("/proc/xen/capabilities", "control_d\n");
   put("/proc/cmdline", "root=/dev/sda pciback.hide=(00:04.0)\n");
+  put("/sys/module/pciback/version", "0.1.0\n");
   put("/etc/modprobe.d/pciassign.conf", "# comment\nblacklist xen-pciback\n");
   std::filesystem::create_directories(directory / "root/sys/bus/pci/drivers/pciback");
   std::filesystem::create_symlink("../../../../module/pciback",
