@@ -29,11 +29,16 @@ Result<void> unpause(Ports& ports, DomId domid) {
   return done;
 }
 
-std::vector<LogField> fields_of(const DomainInfo& info, const std::string& name) {
-  return {{"domain", name}, {"domid", std::to_string(info.domid)}};
-}
-
 }  // namespace
+
+std::vector<LogField> DomainWatcher::fields_of(const Domain& domain) {
+  std::vector<LogField> fields{{"domain", domain.name},
+                               {"domid", std::to_string(domain.info.domid)}};
+  for (const DeviceSpec& spec : domain.devices) {
+    if (spec.name.empty()) fields.push_back({"bdf", spec.sbdf.str()});
+  }
+  return fields;
+}
 
 Step unpause_step(DomId domid, const std::string& name) {
   Step step;
@@ -108,8 +113,7 @@ void DomainWatcher::forget(const Domain& domain) {
 /// Somebody let the domain run: there is nothing left for us to let go.
 void DomainWatcher::see_unpaused(Domain& domain) {
   if (domain.stage == Stage::failed)
-    log_.warning("started-without", "was started by hand, without its devices",
-                 fields_of(domain.info, domain.name));
+    log_.warning("started-without", "was started by hand, without its devices", fields_of(domain));
   files_.clear_pause(domain.info.domid);
   domain.stage = Stage::over;
 }
@@ -163,7 +167,7 @@ void DomainWatcher::look_at(Domain& domain) {
     // Too late for "before the first instruction": attach as to any running domain.
     domain.mode = AttachMode::hot;
     log_.warning("domain-runs-already", "the domain was running before its devices were attached",
-                 fields_of(domain.info, domain.name));
+                 fields_of(domain));
   }
 }
 
@@ -190,7 +194,7 @@ std::vector<DeviceSpec> DomainWatcher::missing(const Domain& domain) {
 }
 
 void DomainWatcher::pause(Domain& domain) {
-  const auto fields = fields_of(domain.info, domain.name);
+  const auto fields = fields_of(domain);
   if (const auto paused = toolstack_.ports().xen.pause(domain.info.domid); !paused) {
     log_.error("pause-failed", paused.error().message, fields);
     domain.mode = AttachMode::hot;
@@ -212,7 +216,7 @@ void DomainWatcher::release(Domain& domain) {
     domain.stage = Stage::over;
     return;
   }
-  log_.error("unpause-failed", done.error().message, fields_of(domain.info, domain.name));
+  log_.error("unpause-failed", done.error().message, fields_of(domain));
   domain.stage = Stage::releasing;  // tried again
   domain.again = std::chrono::steady_clock::now() + kFirstRetry;
 }
@@ -221,9 +225,9 @@ void DomainWatcher::release(Domain& domain) {
 /// takes the toolstack's pause for ours.
 Step DomainWatcher::let_run(const Domain& domain) {
   Step step = unpause_step(domain.info.domid, domain.name);
-  step.run = [this, info = domain.info](Ports& ports) -> Result<void> {
+  step.run = [this, info = domain.info, fields = fields_of(domain)](Ports& ports) -> Result<void> {
     if (auto noted = files_.set_pause(info, Pause::releasing); !noted)
-      log_.warning("pause-not-noted", noted.error().message, fields_of(info, {}));
+      log_.warning("pause-not-noted", noted.error().message, fields);
     return unpause(ports, info.domid);
   };
   return step;
@@ -262,7 +266,7 @@ void DomainWatcher::wait_for(Domain& domain, const Error& busy) {
   domain.in_its_way = busy;
   if (!std::exchange(domain.waits, true)) {
     domain.waits_since = std::chrono::steady_clock::now();
-    log_.info("domain-waits", busy.message, fields_of(domain.info, domain.name));
+    log_.info("domain-waits", busy.message, fields_of(domain));
   }
 }
 
@@ -304,7 +308,8 @@ void DomainWatcher::over(DomId domid, const std::optional<Error>& error) {
   domain.stage = Stage::over;
   // Undone because we stop: the domain stays paused and noted, and the next daemon takes it up.
   if (error && scheduler_.draining()) return;
-  const auto fields = fields_of(domain.info, domain.name);
+  auto fields = fields_of(domain);
+  if (error && !error->code.empty()) fields.push_back({"code", error->code});
   const bool cold = domain.mode == AttachMode::cold;
   if (domain.info.gone()) {
     files_.clear_pause(domid);
@@ -338,8 +343,9 @@ void DomainWatcher::fail_paused(Domain& domain, const Error& error) {
   metrics_.backed_off(Metrics::Retried::attach);
   domain.stage = Stage::failed;
   domain.again = std::chrono::steady_clock::now() + pause;
-  auto fields = fields_of(domain.info, domain.name);
+  auto fields = fields_of(domain);
   fields.push_back({"seconds", std::to_string(pause.count())});
+  if (!error.code.empty()) fields.push_back({"code", error.code});
   if (files_.pause_of(domain.info) == Pause::releasing)
     (void)files_.set_pause(domain.info, Pause::ours);  // else the next attempt notes it
   const bool told = domain.failures > 1 && domain.why.message == error.message;

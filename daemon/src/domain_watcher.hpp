@@ -74,6 +74,8 @@ class DomainWatcher {
     Error in_its_way;  ///< While it waits.
     Time again{};      ///< When a failed or releasing one is looked at again.
   };
+  /// For the log: the domain, and the devices that it is to have.
+  static std::vector<LogField> fields_of(const Domain& domain);
   void look_at(Domain& domain);
   void read_name(Domain& domain);
   void see_unpaused(Domain& domain);

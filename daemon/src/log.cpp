@@ -43,8 +43,8 @@ int priority(LogLevel level) {
 }  // namespace
 
 std::string log_line(const LogRecord& record) {
-  std::string line =
-      fmt::format("{} {}: {}", config::to_string(record.level), record.id, escaped(record.message));
+  std::string line = fmt::format("{} {}: {}", config::to_string(record.level), record.id.name(),
+                                 escaped(record.message));
   for (const LogField& field : record.fields) {
     const std::string value = escaped(field.value);
     const bool quote = value.empty() || value.find(' ') != std::string::npos;
@@ -62,18 +62,24 @@ LogSink stderr_sink() {
   };
 }
 
+std::vector<std::string> journal_entries(const LogRecord& record) {
+  std::vector<std::string> entries{
+      "MESSAGE=" + escaped(record.message), fmt::format("MESSAGE_ID={}", record.id.uuid()),
+      fmt::format("PRIORITY={}", priority(record.level)), "SYSLOG_IDENTIFIER=pciassignd",
+      fmt::format("PCIASSIGN_ID={}", record.id.name())};
+  for (const LogField& field : record.fields) {
+    std::string key(field.key);
+    std::transform(key.begin(), key.end(), key.begin(),
+                   [](unsigned char c) { return std::toupper(c); });
+    entries.push_back(fmt::format("PCIASSIGN_{}={}", key, escaped(field.value)));
+    entries.front() += fmt::format(" {}={}", field.key, escaped(field.value));
+  }
+  return entries;
+}
+
 LogSink journal_sink() {
   return [](const LogRecord& record) {
-    std::vector<std::string> entries{
-        "MESSAGE=" + escaped(record.message), fmt::format("PRIORITY={}", priority(record.level)),
-        "SYSLOG_IDENTIFIER=pciassignd", fmt::format("PCIASSIGN_ID={}", record.id)};
-    for (const LogField& field : record.fields) {
-      std::string key(field.key);
-      std::transform(key.begin(), key.end(), key.begin(),
-                     [](unsigned char c) { return std::toupper(c); });
-      entries.push_back(fmt::format("PCIASSIGN_{}={}", key, escaped(field.value)));
-      entries.front() += fmt::format(" {}={}", field.key, escaped(field.value));
-    }
+    std::vector<std::string> entries = journal_entries(record);
     std::vector<iovec> parts;
     parts.reserve(entries.size());
     for (std::string& entry : entries) parts.push_back({entry.data(), entry.size()});

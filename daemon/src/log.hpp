@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "message_ids.hpp"
 #include "pciassign/config.hpp"
 
 namespace pciassign::daemon {
@@ -15,13 +16,13 @@ namespace pciassign::daemon {
 using config::LogLevel;
 
 struct LogField {
-  std::string_view key;  ///< Lower case: "domain", "bdf", "error" ...
+  std::string_view key;  ///< Lower case: "domain", "bdf", "code" ... It may come more than once.
   std::string value;
 };
 
 struct LogRecord {
   LogLevel level = LogLevel::info;
-  std::string_view id;  ///< "attach-failed"
+  LogId id;  ///< "attach-failed"
   std::string message;
   std::vector<LogField> fields;
 };
@@ -32,23 +33,25 @@ using LogSink = std::function<void(const LogRecord&)>;
 /// control characters of what others wrote (domain names) are escaped.
 std::string log_line(const LogRecord& record);
 LogSink stderr_sink();
-/// Fields become PCIASSIGN_DOMAIN, PCIASSIGN_BDF ...
+/// What journald is sent, NAME=value each: MESSAGE, MESSAGE_ID, PRIORITY, and the fields as
+/// PCIASSIGN_DOMAIN, PCIASSIGN_BDF (once for each device) ...
+std::vector<std::string> journal_entries(const LogRecord& record);
 LogSink journal_sink();
 
 class Log {
  public:
   Log(LogSink sink, LogLevel lowest) : sink_(std::move(sink)), lowest_(lowest) {}
   void set_level(LogLevel lowest) { lowest_ = lowest; }
-  void debug(std::string_view id, std::string message, std::vector<LogField> fields = {}) {
+  void debug(LogId id, std::string message, std::vector<LogField> fields = {}) {
     write({LogLevel::debug, id, std::move(message), std::move(fields)});
   }
-  void info(std::string_view id, std::string message, std::vector<LogField> fields = {}) {
+  void info(LogId id, std::string message, std::vector<LogField> fields = {}) {
     write({LogLevel::info, id, std::move(message), std::move(fields)});
   }
-  void warning(std::string_view id, std::string message, std::vector<LogField> fields = {}) {
+  void warning(LogId id, std::string message, std::vector<LogField> fields = {}) {
     write({LogLevel::warning, id, std::move(message), std::move(fields)});
   }
-  void error(std::string_view id, std::string message, std::vector<LogField> fields = {}) {
+  void error(LogId id, std::string message, std::vector<LogField> fields = {}) {
     write({LogLevel::error, id, std::move(message), std::move(fields)});
   }
 

@@ -81,9 +81,14 @@ void Reconciler::failed(const std::string& what, const Error& why, std::optional
   retry.domain_name = domain_name;
   metrics_.failed(why);
   metrics_.backed_off(Metrics::Retried::clean_up);
-  log_.warning(
-      "retry", what + ": " + why.message,
-      {{"failures", std::to_string(retry.failures)}, {"seconds", std::to_string(pause.count())}});
+  std::vector<LogField> fields{{"failures", std::to_string(retry.failures)},
+                               {"seconds", std::to_string(pause.count())}};
+  if (domid) {
+    fields.push_back({"domain", domain_name});
+    fields.push_back({"domid", std::to_string(*domid)});
+  }
+  if (!why.code.empty()) fields.push_back({"code", why.code});
+  log_.warning("retry", what + ": " + why.message, std::move(fields));
 }
 
 void Reconciler::arm() {

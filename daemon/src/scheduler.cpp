@@ -33,6 +33,16 @@ Scheduler::~Scheduler() {
 
 namespace {
 
+std::vector<LogField> fields_of(const Plan& plan) {
+  std::vector<LogField> fields{{"kind", std::string(rpc::to_string(plan.kind))}};
+  if (plan.domid) {
+    fields.push_back({"domain", plan.domain_name});
+    fields.push_back({"domid", std::to_string(*plan.domid)});
+  }
+  for (const Sbdf& device : plan.devices) fields.push_back({"bdf", device.str()});
+  return fields;
+}
+
 bool touches(const Plan& plan, const DeviceSpec& spec) {
   if (!spec.name.empty()) return false;  // Known only once the plan is made.
   return std::any_of(plan.devices.begin(), plan.devices.end(), [&](const Sbdf& device) {
@@ -107,9 +117,9 @@ Result<JobId> Scheduler::submit(Plan plan, JobHandlers handlers) {
   };
   jobs_.emplace(id, job);
   const Plan& kept = job->execution.plan();
-  log_.info("plan-begins", kept.title,
-            {{"kind", std::string(rpc::to_string(kept.kind))},
-             {"steps", std::to_string(kept.steps.size())}});
+  std::vector<LogField> fields = fields_of(kept);
+  fields.push_back({"steps", std::to_string(kept.steps.size())});
+  log_.info("plan-begins", kept.title, std::move(fields));
   tell(kept, "began");
   if (kept.domid) watch_frontend(*kept.domid, true);
   later(job);
@@ -124,10 +134,11 @@ void Scheduler::tell(const Plan& plan, std::string what, rpc::StepEvent step, st
 }
 
 void Scheduler::report_step(const std::shared_ptr<Job>& job, const rpc::StepEvent& event) {
-  log_.debug("step", event.step.words,
-             {{"state", event.state},
-              {"step", event.step.id},
-              {"us", std::to_string(event.step.took.count())}});
+  std::vector<LogField> fields = fields_of(job->execution.plan());
+  fields.push_back({"state", event.state});
+  fields.push_back({"step", event.step.id});
+  fields.push_back({"us", std::to_string(event.step.took.count())});
+  log_.debug("step", event.step.words, std::move(fields));
   if (job->handlers.on_step) job->handlers.on_step(event);
   tell(job->execution.plan(), "step", event);
 }
@@ -231,9 +242,10 @@ void Scheduler::finish(const std::shared_ptr<Job>& job) {
     const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(passed);
     metrics_.change_over(plan, report,
                          std::chrono::duration_cast<std::chrono::microseconds>(passed));
-    const std::vector<LogField> fields{{"kind", std::string(rpc::to_string(plan.kind))},
-                                       {"took_ms", std::to_string(took.count())}};
+    std::vector<LogField> fields = fields_of(plan);
+    fields.push_back({"took_ms", std::to_string(took.count())});
     if (report.error) {
+      if (!report.error->code.empty()) fields.push_back({"code", report.error->code});
       log_.error("plan-failed", plan.title + ": " + report.error->message, fields);
       tell(plan, "failed", {}, report.error->message);
     } else {

@@ -25,7 +25,7 @@ DaemonTest::DaemonTest()
     : log_(
           [this](const daemon::LogRecord& record) {
             const std::lock_guard lock(log_mutex_);
-            log_ids_.emplace_back(record.id);
+            logged_.push_back(record);
             if (::getenv("PCIASSIGN_TEST_LOG") != nullptr)
               std::cerr << daemon::log_line(record) << '\n';
           },
@@ -132,7 +132,16 @@ std::string DaemonTest::get_line(const daemon::UniqueFd& fd) {
 
 bool DaemonTest::logged(std::string_view id) {
   const std::lock_guard lock(log_mutex_);
-  return std::find(log_ids_.begin(), log_ids_.end(), id) != log_ids_.end();
+  return std::any_of(logged_.begin(), logged_.end(),
+                     [&](const daemon::LogRecord& record) { return record.id.name() == id; });
+}
+
+std::vector<std::string> DaemonTest::journal_of(std::string_view id) {
+  const std::lock_guard lock(log_mutex_);
+  for (const daemon::LogRecord& record : logged_) {
+    if (record.id.name() == id) return daemon::journal_entries(record);
+  }
+  return {};
 }
 
 config::Assignments assigned(const std::string& domain, const std::vector<std::string>& devices,

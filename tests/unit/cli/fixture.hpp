@@ -65,6 +65,8 @@ class DaemonTest : public ::testing::Test {
   }
   [[nodiscard]] daemon::Core& core() { return *core_; }
   [[nodiscard]] bool logged(std::string_view id);
+  /// What journald would have got of the first such message.
+  [[nodiscard]] std::vector<std::string> journal_of(std::string_view id);
   /// Of the daemon that runs; use it on the loop.
   daemon::Commands& commands() { return core_->commands(); }
 
@@ -79,7 +81,7 @@ class DaemonTest : public ::testing::Test {
 
   std::unique_ptr<Clock> clock_ = make_steady_clock();
   std::mutex log_mutex_;
-  std::vector<std::string> log_ids_;
+  std::vector<daemon::LogRecord> logged_;
   daemon::Log log_;
   std::unique_ptr<daemon::Reactor> reactor_;
   std::unique_ptr<daemon::Core> core_;
