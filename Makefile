@@ -20,7 +20,7 @@ DEBUG_SCENARIOS ?= xl
 CMAKE_FLAGS := -DCMAKE_INSTALL_PREFIX=$(PREFIX) -DCMAKE_INSTALL_SYSCONFDIR=/etc
 
 .PHONY: all help setup-build setup-all modules modules-backports userspace demo test check unit unit-sanitized \
-	lint sparse testbed testbed-debug bench fuzz install clean
+	doc lint sparse testbed testbed-debug bench fuzz install clean
 
 all: modules userspace ## build the modules, the library, the daemon and the command line
 
@@ -66,6 +66,9 @@ sparse: setup-build $(BUILD)/stamp/setup-check
 
 lint: $(BUILD)/stamp/setup-check
 	scripts/lint
+
+doc: $(BUILD)/stamp/setup-check ## the library's public interface as HTML, in build/doc/html
+	scripts/doc $(BUILD)/doc
 
 check: setup-build modules sparse lint unit ## units, hosted kernel tests and lint: for every commit
 

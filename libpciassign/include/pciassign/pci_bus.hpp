@@ -17,16 +17,18 @@ namespace pciassign {
 
 /// One region of a device: a line of sysfs `resource` (0-5 BARs, 6 the expansion ROM).
 struct Region {
-  int index = 0;
-  std::uint64_t start = 0;  ///< Machine address, or I/O port.
-  std::uint64_t size = 0;   ///< Bytes; never 0 in a listed region.
-  bool io = false;          ///< I/O ports rather than memory.
-  bool prefetchable = false;
-  bool is_64bit = false;
+  int index = 0;              ///< 0-6.
+  std::uint64_t start = 0;    ///< Machine address, or I/O port.
+  std::uint64_t size = 0;     ///< Bytes; never 0 in a listed region.
+  bool io = false;            ///< I/O ports rather than memory.
+  bool prefetchable = false;  ///< IORESOURCE_PREFETCH.
+  bool is_64bit = false;      ///< A BAR of two registers; the next index is absent then.
 
+  /// Member by member.
   bool operator==(const Region&) const = default;
   /// First machine frame and number of 4 KiB frames (memory regions).
   [[nodiscard]] std::uint64_t first_frame() const noexcept { return start >> 12; }
+  /// Frames that it touches; a part of one counts as a whole.
   [[nodiscard]] std::uint64_t frames() const noexcept {
     return ((start + size - 1) >> 12) - first_frame() + 1;
   }
@@ -34,17 +36,21 @@ struct Region {
 
 /// A PCI function in dom0.
 struct Device {
-  Sbdf sbdf;
-  std::uint16_t vendor = 0, device = 0, subsystem_vendor = 0, subsystem_device = 0;
-  std::uint32_t class_code = 0;  ///< 24 bits: base class, subclass, programming interface.
-  std::uint8_t revision = 0;
-  std::uint8_t header_type = 0;  ///< Without the multi-function bit; 0 endpoint, 1 bridge.
-  bool multifunction = false;
-  std::vector<Region> regions;
-  int irq = 0;                     ///< sysfs `irq`: the GSI once enabled and while MSI is off.
-  std::uint8_t interrupt_pin = 0;  ///< 0 none, 1-4 INTA-INTD.
-  bool msi = false, msix = false;  ///< Capabilities present.
-  bool interrupt_is_msi = false;   ///< MSI or MSI-X is on now: `irq` is not the GSI.
+  Sbdf sbdf;                 ///< Where it is now; moves when cards are added (see location()).
+  std::uint16_t vendor = 0;  ///< Configuration space 0x00.
+  std::uint16_t device = 0;  ///< Configuration space 0x02.
+  std::uint16_t subsystem_vendor = 0;  ///< Configuration space 0x2c.
+  std::uint16_t subsystem_device = 0;  ///< Configuration space 0x2e.
+  std::uint32_t class_code = 0;        ///< 24 bits: base class, subclass, programming interface.
+  std::uint8_t revision = 0;           ///< Configuration space 0x08.
+  std::uint8_t header_type = 0;        ///< Without the multi-function bit; 0 endpoint, 1 bridge.
+  bool multifunction = false;          ///< The slot has (or could have) further functions.
+  std::vector<Region> regions;         ///< Those that have a size, by index.
+  int irq = 0;                         ///< sysfs `irq`: the GSI once enabled and while MSI is off.
+  std::uint8_t interrupt_pin = 0;      ///< 0 none, 1-4 INTA-INTD.
+  bool msi = false;                    ///< It has the capability MSI.
+  bool msix = false;                   ///< It has the capability MSI-X.
+  bool interrupt_is_msi = false;       ///< MSI or MSI-X is on now: `irq` is not the GSI.
   /// PCI Express device/port type (PCIe base specification 7.5.3.2: 0 endpoint, 4 root port,
   /// 5 upstream and 6 downstream switch port, 7 bridge to conventional PCI, 9 root complex
   /// integrated endpoint); empty for conventional PCI.
@@ -65,7 +71,9 @@ struct Device {
   /// Place on the bus that bus numbers do not change: the host bridge and the device and function
   /// number at each bridge, "pci0000:00/1c.0/00.0".
   [[nodiscard]] std::string location() const;
+  /// pciback drives it: reserved, or a domain's.
   [[nodiscard]] bool on_pciback() const { return driver == "pciback"; }
+  /// Header type 1 or 2.
   [[nodiscard]] bool is_bridge() const { return header_type != 0; }
 };
 

@@ -25,7 +25,7 @@ enum class ErrorKind {
 /// An error as a value: what happened, the errno if a system call or hypercall said so, and
 /// what the user can do next.
 struct Error {
-  ErrorKind kind = ErrorKind::failed;
+  ErrorKind kind = ErrorKind::failed;  ///< What a program decides by.
   std::string code;     ///< Stable identifier, e.g. "E-NO-IOMMU"; empty when there is none.
   std::string message;  ///< One line: what and why.
   std::string hint;     ///< One line: what to do next; may be empty.
@@ -34,6 +34,7 @@ struct Error {
       {};  ///< Further reasons: a request is judged in full, not up to the first.
 };
 
+/// A T, or why there is none.
 template <class T>
 using Result = tl::expected<T, Error>;
 

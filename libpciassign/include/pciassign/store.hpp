@@ -29,8 +29,8 @@ enum class XenbusState {
 
 /// Permissions of a node: the owner has all; `reader` may read.
 struct StorePerms {
-  DomId owner = kDom0;
-  std::optional<DomId> reader;
+  DomId owner = kDom0;          ///< May do everything.
+  std::optional<DomId> reader;  ///< May read besides; empty: nobody.
 };
 
 /// Reads and writes, alone or inside a transaction.
@@ -41,24 +41,31 @@ class StoreView {
   virtual Result<std::optional<std::string>> read(const std::string& path) = 0;
   /// Names of children; empty when the node does not exist.
   virtual Result<std::vector<std::string>> list(const std::string& path) = 0;
+  /// Creates the node, and those above it, where they do not exist.
   virtual Result<void> write(const std::string& path, const std::string& value) = 0;
+  /// An empty node; success when it exists.
   virtual Result<void> mkdir(const std::string& path) = 0;
   /// Removes the subtree; success when it does not exist.
   virtual Result<void> remove(const std::string& path) = 0;
+  /// Of this node alone; nodes below that are made later inherit them.
   virtual Result<void> set_perms(const std::string& path, const StorePerms& perms) = 0;
 };
 
+/// Something changed at or below a watched path. It may also come for no change at all.
 struct WatchEvent {
-  std::string path;
-  std::string token;
+  std::string path;   ///< The node that changed.
+  std::string token;  ///< As watch() was given it.
 };
 
+/// A connection to xenstored.
 class Store : public StoreView {
  public:
   /// Runs `body` in a transaction and commits; repeats it while xenstored says EAGAIN (bounded).
   /// An error of the body aborts the transaction and is returned.
   virtual Result<void> transaction(const std::function<Result<void>(StoreView&)>& body) = 0;
+  /// Events from now on, one at once. "@introduceDomain" and "@releaseDomain" are paths too.
   virtual Result<void> watch(const std::string& path, const std::string& token) = 0;
+  /// Success when there is no such watch.
   virtual Result<void> unwatch(const std::string& path, const std::string& token) = 0;
   /// Readable when next_event() has something.
   [[nodiscard]] virtual int fd() const = 0;

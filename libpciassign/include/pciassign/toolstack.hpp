@@ -12,6 +12,7 @@
 
 namespace pciassign {
 
+/// How long is waited for others; see [limits] of pciassignd.toml(5).
 struct Settings {
   std::chrono::milliseconds connect_limit{30'000};  ///< Both ends Connected after a hot attach.
   std::chrono::milliseconds backend_limit{10'000};  ///< pciback exported the devices (cold attach).
@@ -20,30 +21,37 @@ struct Settings {
 
 /// A device with what is known about its assignment.
 struct DeviceView {
-  Device device;
+  Device device;  ///< As dom0 sees it.
   /// "in use by dom0", "free", "reserved" (on pciback), "attaching", "attached", "detaching",
   /// "attached by libxl".
   std::string state;
-  std::optional<DomId> domid;
-  std::string domain_name;
-  std::string virtual_slot;  ///< vdev-N as the backend published it, or empty.
+  std::optional<DomId> domid;  ///< Who has it.
+  std::string domain_name;     ///< Its name; empty when it has none, or nobody has the device.
+  std::string virtual_slot;    ///< vdev-N as the backend published it, or empty.
   /// The lowest address among those that the topology cannot isolate it from; empty: it is alone.
   std::optional<Sbdf> group;
 };
 
+/// Whether there is a guest that can answer.
 enum class AttachMode {
   hot,   ///< The domain runs: wait until both ends are Connected.
   cold,  ///< The domain is paused before its first instruction: wait for the back end only.
 };
 
+/// Facts, findings and plans on one machine. It changes nothing: that is what Execution does with a
+/// plan. Not thread-safe. Every call may fail with what its ports fail with.
 class Toolstack {
  public:
+  /// What the ports refer to has to outlive it.
   explicit Toolstack(Ports ports, Settings settings = {});
 
+  /// Every function of the host, bridges too, by address.
   Result<std::vector<DeviceView>> list();
+  /// One of them; not_found when there is no such device.
   Result<DeviceView> show(const Sbdf& sbdf);
   /// A domain by name or number, from xenstore and Xen. not_found names what was looked for.
   Result<DomainInfo> find_domain(const std::string& name_or_id);
+  /// As xenstore has it; "domain-N" where it has none (yet).
   Result<std::string> domain_name(DomId domid);
 
   /// Findings with evidence for each check; does not fail on refusals.
@@ -56,6 +64,7 @@ class Toolstack {
   Result<Plan> plan_detach(DomId domid, const std::vector<Sbdf>& devices);
   /// Seize for later use: to pciback, then quarantine. Release: back to its dom0 driver.
   Result<Plan> plan_reserve(const Sbdf& sbdf);
+  /// The inverse of plan_reserve(): dom0's driver has it again.
   Result<Plan> plan_release(const Sbdf& sbdf);
   /// Why the devices cannot be had yet although nobody uses them: one is still to be taken back
   /// from a domain that is gone (reconcile() does that). Empty: no such thing.
@@ -69,6 +78,7 @@ class Toolstack {
 
   /// For plans that are made from now on.
   void set_settings(const Settings& settings) { settings_ = settings; }
+  /// What it was made with.
   [[nodiscard]] Ports& ports() noexcept { return ports_; }
 
  private:
