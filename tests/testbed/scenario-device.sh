@@ -5,7 +5,7 @@
 # testbed: --qemu '-netdev user,id=net8 -device pcie-root-port,id=port8,chassis=8,slot=8,addr=8 -device e1000e,bus=port8,netdev=net8'
 #
 # What pciback does with a device itself: its attributes, options of one attachment, resets that a guest asks
-# for, power states, a shared interrupt line; and what it does with attachments (attach.sh).
+# for, power states, a shared interrupt line; what it does with attachments (attach.sh); and a suspend (suspend.sh).
 . /usr/share/pciassign-tests/lib.sh
 . /usr/share/pciassign-tests/rights.sh
 
@@ -183,4 +183,6 @@ must modprobe pciback
 assert_equal "the e1000e's driver" pciback "$(device_driver "$nic")"
 assert_dom0_unharmed
 
+. /usr/share/pciassign-tests/suspend.sh
+assert_dom0_unharmed
 echo "scenario-device: PASS"
