@@ -27,6 +27,7 @@ ended() {
 	assert_dom0_unharmed
 }
 
+# The device of a guest that did not answer (aer.sh) serves the next one.
 step "taken out with notice, from a guest that uses it"
 pages=$(device_pages "$nic" | merged_ranges)
 must guest start net --cfg 'pci=["01:00.0"]'
