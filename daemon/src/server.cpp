@@ -109,10 +109,14 @@ void Server::serve(UniqueFd fd, Peer peer) {
   auto session = std::make_shared<Session>();
   session->number = number;
   session->peer = peer;
-  session->send = [weak = std::weak_ptr(connection)](std::string line) {
+  session->send = [this, number, weak = std::weak_ptr(connection)](std::string line) {
+    if (on_line) on_line(number, "answer", line);
     if (const auto strong = weak.lock()) strong->send(std::move(line));
   };
-  connection->on_line = [this, session](std::string_view line) { commands_.handle(session, line); };
+  connection->on_line = [this, session](std::string_view line) {
+    if (on_line) on_line(session->number, "request", line);
+    commands_.handle(session, line);
+  };
   connection->on_too_long = [this, weak = std::weak_ptr(connection), peer] {
     log_.warning("message-too-long", "a client sent too long a message",
                  {{"uid", std::to_string(peer.uid)}});

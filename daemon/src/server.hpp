@@ -29,6 +29,8 @@ class Server {
   /// For clients that come from now on.
   void set_limits(config::Limits limits) { limits_ = limits; }
   [[nodiscard]] std::size_t clients() const { return clients_.size(); }
+  /// Sees every line, "request" or "answer" (a notification is one), with its session; for tests.
+  std::function<void(std::uint64_t session, std::string_view way, std::string_view line)> on_line;
 
  private:
   struct Client {

@@ -96,6 +96,15 @@ TEST_F(Create, makes_the_domain_paused_attaches_and_lets_it_run) {
   EXPECT_THAT(ran.out, HasSubstr("undo: xl destroy net"));
 }
 
+TEST_F(Create, says_the_same_as_json) {
+  start();
+  const std::string cfg = write_cfg(kCfg);
+  EXPECT_THAT(pciassign({"create", cfg, "--dry-run", "--json"}).out, HasSubstr("\"result\":{"));
+  const Ran ran = pciassign({"create", cfg, "--json"});
+  ASSERT_EQ(ran.status, 0) << ran.err;
+  EXPECT_THAT(ran.out, HasSubstr("\"result\":{\"plan\":"));
+}
+
 TEST_F(Create, leaves_it_paused_when_asked_to) {
   start();
   const Ran ran = pciassign({"create", write_cfg(kCfg), "--no-unpause"});

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <fstream>
 
 namespace pciassign::test {
 namespace {
@@ -47,10 +48,13 @@ DaemonTest::~DaemonTest() {
 void DaemonTest::start(config::Assignments assignments) {
   // Without the worker thread: the simulated ports belong to one thread.
   reactor_ = std::make_unique<daemon::Reactor>(daemon::Reactor::Worker::none);
+  ++starts_;
   const Ports ports = world.ports();
   core_ = std::make_unique<daemon::Core>(
       *reactor_, Ports{ports.xen, ports.store, ports.pci, ports.journal, *clock_}, config, log_);
   core_->set_assignments(std::move(assignments));
+  core_->server().on_line = [this](std::uint64_t session, std::string_view way,
+                                   std::string_view line) { keep_message(session, way, line); };
   auto listening = daemon::listen_at(config.paths.socket);
   ASSERT_TRUE(listening) << listening.error().message;
   const auto started = core_->start(std::move(*listening));
@@ -60,6 +64,21 @@ void DaemonTest::start(config::Assignments assignments) {
 
 void DaemonTest::run_thread() {
   thread_ = std::thread([this] { reactor_->run(); });
+}
+
+void DaemonTest::keep_message(std::uint64_t session, std::string_view way, std::string_view text) {
+  const std::lock_guard lock(messages_mutex_);
+  const auto* test = ::testing::UnitTest::GetInstance()->current_test_info();
+  const std::filesystem::path kept = std::filesystem::path(PCIASSIGN_TEST_BINARY_DIR) / "messages";
+  std::filesystem::create_directories(kept);
+  const boost::json::object line{
+      {"test", std::string(test->test_suite_name()) + "." + test->name()},
+      {"daemon", starts_},
+      {"session", session},
+      {"way", boost::json::string_view(way.data(), way.size())},
+      {"text", boost::json::string_view(text.data(), text.size())}};
+  std::ofstream(kept / (std::to_string(::getpid()) + ".jsonl"), std::ios::app)
+      << boost::json::serialize(line) << '\n';
 }
 
 void DaemonTest::stop() {
@@ -95,6 +114,8 @@ Ran DaemonTest::pciassign(std::vector<std::string> words) {
   ran.status = cli::run(words, environment);
   ran.out = out.str();
   ran.err = err.str();
+  if (std::find(words.begin(), words.end(), "--json") != words.end())
+    keep_message(0, words.front() == "watch" ? "watch" : "cli", ran.out);
   return ran;
 }
 

@@ -78,10 +78,13 @@ class DaemonTest : public ::testing::Test {
 
  private:
   void run_thread();
+  /// For the check of every message against the schemas, when all tests are over.
+  void keep_message(std::uint64_t session, std::string_view way, std::string_view text);
 
   std::unique_ptr<Clock> clock_ = make_steady_clock();
-  std::mutex log_mutex_;
+  std::mutex log_mutex_, messages_mutex_;
   std::vector<daemon::LogRecord> logged_;
+  int starts_ = 0;
   daemon::Log log_;
   std::unique_ptr<daemon::Reactor> reactor_;
   std::unique_ptr<daemon::Core> core_;
