@@ -48,6 +48,7 @@ starts_with_device() {
 
 step "doctor finds a host that is in order"
 says 0 'D-RIGHTS' pciassign doctor
+says 0 'pciback is loaded, version [0-9.]+' pciassign doctor
 must pciassign doctor --json | jq -e '[.result[] | select(.severity != "ok")] == []' >/dev/null || fail "doctor --json differs"
 
 step "before boot: pciassign create"
@@ -87,6 +88,17 @@ grep -E '^(VmRSS|RssAnon|RssFile|Threads):' "/proc/$daemon/status"
 assert_equal "wake-ups in a minute" 0 $((after - before))
 resident=$(awk '/^VmRSS:/ { print $2 }' "/proc/$daemon/status")
 ((resident <= 10 * 1024)) || fail "the idle daemon has $resident KiB resident, which is more than 10 MiB"
+
+step "the metrics say what is so"
+must guest run one 'printf "\\377" | dd of=/sys/bus/pci/devices/0000:00:00.0/config bs=1 seek=10 conv=notrunc 2>/dev/null'
+denied=$(awk -v device="$nic" '$1 == device { sum += $3 } END { print sum + 0 }' /sys/bus/pci/drivers/pciback/denied_writes)
+((denied > 0)) || fail "pciback counted no write that was denied"
+metrics=$(socat -u UNIX-CONNECT:/run/pciassign/metrics.sock -)
+assert_match "the end of the metrics" '# EOF$' "$metrics"
+for line in 'pciassign_attachments{domain="one",phase="attached"} 1' 'pciassign_attachments{domain="two",phase="attached"} 1' \
+	'pciassign_changes_total{kind="attach",result="done"} 2' "pciassign_denied_writes_total{device=\"$nic\"} $denied"; do
+	grep -qxF "$line" <<<"$metrics" || fail "the metrics have no line $line: $metrics"
+done
 
 step "a user without privileges may look, and change nothing"
 before=$(journal=/var/lib/pciassign/journal; ls "$journal"; rights "$one")
