@@ -140,11 +140,21 @@ must assert_rights "$two" "${gsis[3]}" "$old_nic"
 
 step "both at once, for two guests"
 for round in 1 2 3; do
-	xl pci-attach two "$disk" >/dev/null 2>&1 &
-	xl_pid=$!
 	ours=0 theirs=0
-	pciassign attach one "$disk" >/dev/null 2>/run/answer || ours=$?
-	wait $xl_pid || theirs=$?
+	# Now xl comes first, now into the middle of what pciassignd has begun.
+	if ((round % 2)); then
+		lines=$(wc -l <"$daemon_log")
+		pciassign attach one "$disk" >/dev/null 2>/run/answer &
+		first=$!
+		grep -qm 1 'plan-begins: attach' < <(timeout 30 tail -n "+$((lines + 1))" -F "$daemon_log") || fail "the attach does not begin"
+		xl pci-attach two "$disk" >/dev/null 2>&1 || theirs=$?
+		wait $first || ours=$?
+	else
+		xl pci-attach two "$disk" >/dev/null 2>&1 &
+		first=$!
+		pciassign attach one "$disk" >/dev/null 2>/run/answer || ours=$?
+		wait $first || theirs=$?
+	fi
 	((ours != 0 || theirs != 0)) || fail "both say that they have it"
 	((ours == 0 || theirs == 0)) || fail "nobody has it: $(</run/answer)"
 	if ((ours == 0)); then winner=$one loser=$two by=pciassign; else winner=$two loser=$one by=xl; fi
