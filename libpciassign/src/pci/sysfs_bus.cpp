@@ -6,7 +6,10 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <future>
+#include <span>
 #include <sstream>
+#include <thread>
 
 #include "pci/files.hpp"
 #include "pci/in_use.hpp"
@@ -21,6 +24,9 @@ using detail::fs::path;
 
 constexpr unsigned kCommand = 0x04;
 constexpr unsigned kBusMaster = 0x0004;
+/// Functions for each thread that reads sysfs: fewer cost less than a thread. More threads than
+/// this would only wait for each other in the kernel.
+constexpr std::size_t kShare = 1024, kMostThreads = 4;
 
 class SysfsPciBus final : public PciBus {
  public:
@@ -33,13 +39,19 @@ class SysfsPciBus final : public PciBus {
     if (!detail::exists(devices_dir()))
       return fail(ErrorKind::unavailable, "there is no PCI bus at " + devices_dir().string());
     const auto use = detail::read_host_use(sys_, proc_);
-    std::vector<Device> list;
-    for (const auto& name : detail::names_in(devices_dir())) {
-      auto sbdf = Sbdf::parse(name);
-      if (!sbdf) continue;
-      // One that vanishes between the listing and the look is simply not there.
-      if (auto device = read(*sbdf, use)) list.push_back(std::move(*device));
-    }
+    const auto names = detail::names_in(devices_dir());
+    const Names all(names);
+    const auto threads = std::clamp<std::size_t>(
+        std::min<std::size_t>(std::thread::hardware_concurrency(), all.size() / kShare), 1,
+        kMostThreads);
+    const auto share = (all.size() + threads - 1) / threads;
+    // Where no thread can be had, std::async does its part when it is asked for the result.
+    std::vector<std::future<std::vector<Device>>> others;
+    for (std::size_t at = share; at < all.size(); at += share)
+      others.push_back(
+          std::async([this, &use, part = piece(all, at, share)] { return read_all(part, use); }));
+    auto list = read_all(piece(all, 0, share), use);
+    for (auto& other : others) std::ranges::move(other.get(), std::back_inserter(list));
     std::sort(list.begin(), list.end(),
               [](const Device& a, const Device& b) { return a.sbdf < b.sbdf; });
     return list;
@@ -173,6 +185,10 @@ class SysfsPciBus final : public PciBus {
   bool pciback_present() override { return detail::exists(pciback_dir()); }
 
  private:
+  using Names = std::span<const std::string>;
+  static Names piece(Names all, std::size_t at, std::size_t count) {
+    return all.subspan(at, std::min(count, all.size() - at));
+  }
   [[nodiscard]] path devices_dir() const { return sys_ / "bus/pci/devices"; }
   [[nodiscard]] path pciback_dir() const { return sys_ / "bus/pci/drivers/pciback"; }
   [[nodiscard]] path dir(const Sbdf& sbdf) const { return devices_dir() / sbdf.str(); }
@@ -189,6 +205,17 @@ class SysfsPciBus final : public PciBus {
     if (const auto at = use.find(sbdf); at != use.end())
       device->in_use.assign(at->second.begin(), at->second.end());
     return device;
+  }
+
+  /// One that vanishes between the listing and the look is simply not there.
+  std::vector<Device> read_all(Names names, const detail::HostUse& use) {
+    std::vector<Device> list;
+    for (const auto& name : names) {
+      auto sbdf = Sbdf::parse(name);
+      if (!sbdf) continue;
+      if (auto device = read(*sbdf, use)) list.push_back(std::move(*device));
+    }
+    return list;
   }
 
   Result<void> bus_master_off(const Sbdf& sbdf) {

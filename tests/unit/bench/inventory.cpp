@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // How long an inventory and a plan take, and how much memory, on machines of 512 and 4096
-// functions. Times are of the processor, not of the clock: a shared machine does not change them
-// much, and the best of several rounds even less. `--check` fails when the larger machine costs out
-// of proportion, or more than the limit; a processor that is slower than the limit's is one on
-// which merely reading the same files takes a good part of that.
+// functions. What grows is time of the processor, which a shared machine does not change much; the
+// limit is by the clock, since somebody waits. The best of several rounds counts. `--check` fails
+// when the larger machine costs out of proportion, or more than the limit; a processor that is
+// slower than the limit's is one on which merely reading the same files takes a good part of that.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
@@ -51,15 +51,31 @@ constexpr double kMostReads = 2.5;
 /// Larger than the ratio of sizes by what caches may cost.
 constexpr double kMostTime = 2.0 * kRatio, kMostMemory = 1.2 * kRatio;
 
+/// Of the processor, and by the clock.
+struct Times {
+  double cpu_ms = 1e9, clock_ms = 1e9;
+};
+
 struct Figures {
-  double inventory_ms = 0, plan_ms = 0, reads_ms = 0;
+  Times inventory, plan;
+  double reads_ms = 1e9;
   std::size_t bytes = 0;
 };
 
-double now_ms() {
+double now_ms(clockid_t clock = CLOCK_PROCESS_CPUTIME_ID) {
   timespec now{};
-  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+  ::clock_gettime(clock, &now);
   return static_cast<double>(now.tv_sec) * 1e3 + static_cast<double>(now.tv_nsec) / 1e6;
+}
+
+/// What the function returns; `best` becomes its times where these are better.
+template <typename Function>
+auto timed(Times& best, Function&& function) {
+  const auto cpu = now_ms(), clock = now_ms(CLOCK_MONOTONIC);
+  auto result = function();
+  best.cpu_ms = std::min(best.cpu_ms, now_ms() - cpu);
+  best.clock_ms = std::min(best.clock_ms, now_ms(CLOCK_MONOTONIC) - clock);
+  return result;
 }
 
 void must(bool well, const std::string& what) {
@@ -104,25 +120,22 @@ Figures measure(std::size_t count) {
   for (const auto& device : *all)
     directories.push_back((machine.sys() + "/bus/pci/devices/").append(device.sbdf.str()));
 
-  Figures best{1e9, 1e9, 1e9, 0};
+  Figures best;
   for (int round = 0; round < kRounds; ++round) {
     const auto before = bytes_asked.load();
-    auto start = now_ms();
-    const auto list = tools.list();
-    best.inventory_ms = std::min(best.inventory_ms, now_ms() - start);
+    const auto list = timed(best.inventory, [&] { return tools.list(); });
     must(list && list->size() == count, "the list is short");
-    start = now_ms();
-    const auto plan = tools.plan_attach(3, {wanted}, AttachMode::hot);
-    best.plan_ms = std::min(best.plan_ms, now_ms() - start);
+    const auto plan =
+        timed(best.plan, [&] { return tools.plan_attach(3, {wanted}, AttachMode::hot); });
     must(plan.has_value(), plan ? "" : plan.error().message);
     best.bytes = bytes_asked.load() - before;
     best.reads_ms = std::min(best.reads_ms, only_read(directories));
   }
   fmt::print(
-      "{:>5} functions: inventory {:6.1f} ms, plan (with its own inventory) {:6.1f} ms, "
-      "{:6.2f} MiB asked for; reading the files alone {:6.1f} ms\n",
-      count, best.inventory_ms, best.plan_ms, static_cast<double>(best.bytes) / (1 << 20),
-      best.reads_ms);
+      "{:>5} functions, ms by the clock (of the processor): inventory {:.1f} ({:.1f}), plan with "
+      "its own inventory {:.1f} ({:.1f}), reading the files alone ({:.1f}); {:.2f} MiB asked for\n",
+      count, best.inventory.clock_ms, best.inventory.cpu_ms, best.plan.clock_ms, best.plan.cpu_ms,
+      best.reads_ms, static_cast<double>(best.bytes) / (1 << 20));
   return best;
 }
 
@@ -154,12 +167,12 @@ int main(int argc, char** argv) {
   if (::access("/dev/shm", W_OK) == 0) ::setenv("TMPDIR", "/dev/shm", 0);
   const std::size_t size = 512;
   const auto small = measure(size), large = measure(size * kRatio);
-  bool well = within("inventory", large.inventory_ms / small.inventory_ms, kMostTime);
-  well = within("plan", large.plan_ms / small.plan_ms, kMostTime) && well;
+  bool well = within("inventory", large.inventory.cpu_ms / small.inventory.cpu_ms, kMostTime);
+  well = within("plan", large.plan.cpu_ms / small.plan.cpu_ms, kMostTime) && well;
   well = within("memory", static_cast<double>(large.bytes) / static_cast<double>(small.bytes),
                 kMostMemory) &&
          well;
-  well = in_time("the inventory", large.inventory_ms, large.reads_ms) && well;
-  well = in_time("the plan", large.plan_ms, large.reads_ms) && well;
+  well = in_time("the inventory", large.inventory.clock_ms, large.reads_ms) && well;
+  well = in_time("the plan", large.plan.clock_ms, large.reads_ms) && well;
   return check && !well ? 1 : 0;
 }
