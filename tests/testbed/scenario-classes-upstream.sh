@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # testbed-machine: classes.sh
-# testbed: --back upstream --front ours --timeout 600
+# testbed: --back upstream --front ours --timeout 900
 #
 # Every class of device behind Linux's own back end, with our pcifront.
 . /usr/share/pciassign-tests/lib.sh

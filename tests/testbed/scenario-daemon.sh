@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# testbed: --back ours --front ours --daemon on --device rtl8139,addr=6 --timeout 480
+# testbed: --back ours --front ours --daemon on --device rtl8139,addr=6 --timeout 720
 #
 # The daemon and the command line: wrong requests, attach and detach of several kinds of devices, two
 # guests, the daemon's death, and every way in which a domain disappears.

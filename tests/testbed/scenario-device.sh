@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# testbed: --back ours --front ours --daemon off --timeout 600
+# testbed: --back ours --front ours --daemon off --timeout 900
 # testbed: --qemu '-netdev user,id=net7 -device rtl8139,netdev=net7,addr=7'
 # testbed: --qemu '-netdev user,id=net8 -device pcie-root-port,id=port8,chassis=8,slot=8,addr=8 -device e1000e,bus=port8,netdev=net8'
 #

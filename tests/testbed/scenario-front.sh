@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# testbed: --back ours --front ours --daemon off --timeout 600
+# testbed: --back ours --front ours --daemon off --timeout 900
 #
 # pcifront's life: save and restore of guests, unbinding and unloading with drivers bound, devices held beyond their removal, and
 # a back end (fake-back) that falls silent, answers late, reports errors and comes again.

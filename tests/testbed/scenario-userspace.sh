@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# testbed: --back ours --front ours --daemon on --timeout 600
+# testbed: --back ours --front ours --daemon on --timeout 900
 #
 # The daemon and the command line as an administrator meets them: a healthy host and broken ones, devices that are there
 # before a guest's first instruction, an idle daemon, users without privileges, xl at the same time, Ctrl-C.
