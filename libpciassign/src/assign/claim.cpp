@@ -37,6 +37,16 @@ std::optional<Sbdf> device_of(std::string key) {
   return *device;
 }
 
+/// Those that have a directory there; what is not named as a device is somebody else's.
+Result<std::vector<Sbdf>> devices_in(StoreView& store) {
+  auto keys = store.list(kRoot);
+  if (!keys) return tl::unexpected(keys.error());
+  std::vector<Sbdf> devices;
+  for (const auto& key : *keys)
+    if (const auto device = device_of(key)) devices.push_back(*device);
+  return devices;
+}
+
 std::optional<DomId> number(const std::string& text) {
   DomId value = 0;
   const auto end = text.data() + text.size();
@@ -54,19 +64,17 @@ Result<void> remove_if_empty(StoreView& store, const std::string& path) {
 }  // namespace
 
 Result<std::vector<Marker>> read_markers(StoreView& store) {
-  auto keys = store.list(kRoot);
-  if (!keys) return tl::unexpected(keys.error());
+  auto devices = devices_in(store);
+  if (!devices) return tl::unexpected(devices.error());
   std::vector<Marker> markers;
-  for (const auto& key : *keys) {
-    const auto device = device_of(key);
-    if (!device) continue;
-    auto value = store.read(directory(*device) + "/domid");
+  for (const auto& device : *devices) {
+    auto value = store.read(directory(device) + "/domid");
     if (!value) return tl::unexpected(value.error());
     const auto domid = *value ? number(**value) : std::nullopt;
     if (!domid) continue;
-    auto ours = store.read(directory(*device) + kOurs);
+    auto ours = store.read(directory(device) + kOurs);
     if (!ours) return tl::unexpected(ours.error());
-    markers.push_back({*device, *domid, ours->has_value()});
+    markers.push_back({device, *domid, ours->has_value()});
   }
   return markers;
 }
@@ -178,26 +186,22 @@ Result<void> forget_change(Store& store, const Sbdf& device) {
 }
 
 Result<std::vector<Sbdf>> marked_changes(StoreView& store) {
-  auto keys = store.list(kRoot);
-  if (!keys) return tl::unexpected(keys.error());
+  auto devices = devices_in(store);
+  if (!devices) return tl::unexpected(devices.error());
   std::vector<Sbdf> marked;
-  for (const auto& key : *keys) {
-    const auto device = device_of(key);
-    if (!device) continue;
-    auto value = store.read(directory(*device) + kChanging);
+  for (const auto& device : *devices) {
+    auto value = store.read(directory(device) + kChanging);
     if (!value) return tl::unexpected(value.error());
-    if (*value) marked.push_back(*device);
+    if (*value) marked.push_back(device);
   }
   return marked;
 }
 
 Result<std::optional<Sbdf>> device_named(StoreView& store, const std::string& name) {
-  auto keys = store.list(kRoot);
-  if (!keys) return tl::unexpected(keys.error());
-  for (const auto& key : *keys) {
-    const auto device = device_of(key);
-    if (!device) continue;
-    auto value = store.read(directory(*device) + "/name");
+  auto devices = devices_in(store);
+  if (!devices) return tl::unexpected(devices.error());
+  for (const auto& device : *devices) {
+    auto value = store.read(directory(device) + "/name");
     if (!value) return tl::unexpected(value.error());
     if (*value && **value == name) return device;
   }
