@@ -68,6 +68,7 @@ static struct pb_dev *new_dev(struct pci_dev *pdev)
 		return NULL;
 	kref_init(&dev->ref);
 	mutex_init(&dev->lock);
+	pb_intx_prepare(dev);
 	INIT_LIST_HEAD(&dev->node);
 	INIT_LIST_HEAD(&dev->quirks);
 	/* One for each device: a guest's noise does not silence what another's causes. */

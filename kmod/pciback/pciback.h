@@ -57,6 +57,9 @@ struct pb_dev {
 	bool isr_manual;		/* the administrator said so, or said not */
 	bool ack_intr;			/* read by the handler without a lock, as are the next */
 	bool line_shared;
+	bool line_held;			/* INTx is off in the hardware until the guest takes it */
+	unsigned int hold;		/* milliseconds until the guest is looked at again */
+	struct delayed_work hold_work;
 	unsigned int seen;
 	unsigned long handled;
 	char irq_name[40];
@@ -140,8 +143,10 @@ void pb_dev_flr(struct pb_dev *dev, struct pb_attach *a);
 /* An administrator's reset, whoever owns the device. */
 int pb_dev_reset(struct pb_dev *dev);
 
-/* intx.c, all but init and exit under dev->lock */
+/* intx.c, all but prepare, init and exit under dev->lock */
+void pb_intx_prepare(struct pb_dev *dev);
 int pb_intx_hook(struct pb_dev *dev);
+/* A line that was held stays off: whoever keeps the device for its guest calls pb_follow_view(). */
 void pb_intx_unhook(struct pb_dev *dev);
 /* Hooked where dom0 uses the line, unhooked where it does not. */
 void pb_intx_review(struct pb_dev *dev);

@@ -98,10 +98,12 @@ static ssize_t irq_handler_state_store(struct device_driver *drv, const char *bu
 		err = -ENXIO;
 	} else {
 		dev->isr_manual = true;
-		if (dev->isr_on)
+		if (dev->isr_on) {
 			pb_intx_unhook(dev);
-		else
+			pb_follow_view(dev);
+		} else {
 			err = pb_intx_hook(dev);
+		}
 	}
 	mutex_unlock(&dev->lock);
 	pb_dev_put(dev);

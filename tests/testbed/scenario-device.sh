@@ -165,6 +165,23 @@ must ip addr add 10.0.2.15/24 dev "$interface"
 must ping -c 3 -i 0.2 -W 10 10.0.2.2
 guest_network net e1000
 handler
+
+step "a guest raises the line and does not answer: it is held in the hardware, and dom0's device works on"
+in_guest=/sys/bus/pci/devices/0000:00:01.0
+must guest run net "basename \$(readlink $in_guest/driver) && echo 0000:00:01.0 >$in_guest/driver/unbind"
+assert_equal "INTX_DISABLE before" 0 $((16#$(hardware "$old_nic" COMMAND.W) & 0x400))
+# The interrupt of a change of the link is allowed (IMS), and made (ICS).
+must guest run net "
+	read -r start end flags <$in_guest/resource
+	devmem \$((start + 0xd0)) 32 4
+	devmem \$((start + 0xc8)) 32 4"
+must ping -c 3 -i 0.2 -W 10 10.0.2.2
+assert_equal "INTX_DISABLE" $((0x400)) $((16#$(hardware "$old_nic" COMMAND.W) & 0x400))
+must guest run net "echo 0000:00:01.0 >/sys/bus/pci/drivers/e1000/bind"
+guest_network net e1000
+assert_equal "INTX_DISABLE afterwards" 0 $((16#$(hardware "$old_nic" COMMAND.W) & 0x400))
+
+step "dom0's own driver of the line goes and comes"
 bound=$(device_driver "$neighbour")
 must tee "/sys/bus/pci/drivers/$bound/unbind" <<<"$neighbour" >/dev/null
 assert_match "the handler, dom0's driver gone" ':off:' "$(handler)"
