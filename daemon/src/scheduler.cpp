@@ -128,8 +128,14 @@ Result<JobId> Scheduler::submit(Plan plan, JobHandlers handlers) {
 
 void Scheduler::tell(const Plan& plan, std::string what, rpc::StepEvent step, std::string message) {
   if (on_event) {
-    on_event({std::move(what), plan.title, plan.domid, plan.domain_name, std::move(step),
-              std::move(message)});
+    on_event({std::move(what),
+              plan.title,
+              plan.domid,
+              plan.domain_name,
+              std::move(step),
+              std::move(message),
+              {},
+              {}});
   }
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "pciassign/rpc_json.hpp"
+#include "pciassign/rpc_domains.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -51,6 +52,47 @@ TEST(Json, device_view_round_trip) {
   ASSERT_TRUE(read);
   EXPECT_EQ(read->device.regions, sample_view().device.regions);
   EXPECT_EQ(read->device.physfn, sample_view().device.physfn);
+}
+
+TEST(Json, driver_domain_round_trip) {
+  expect_round_trip(DriverDomainView{});
+  DriverDomainView view{
+      .name = "net",
+      .driver_class = "net",
+      .devices = {"0000:00:04.0"},
+      .state = "recovering",
+      .phase = "wait for the agent",
+      .domid = 7,
+      .agent = "starting",
+      .standby = StandbyView{9, "waiting"},
+      .crashes = 2,
+      .retry_seconds = 1.5,
+      .message = "xl create failed",
+      .last_recovery = RecoveryView{"crash",
+                                    "cold",
+                                    "running",
+                                    "2026-01-31T12:00:00Z",
+                                    {{"detect", 0.1, 0.1}, {"reset", 0.25, 0.5}}},
+      .dependents = {{"guest", 4, "vif", 0, "00:16:3e:00:00:01", "connected", "in place"}}};
+  expect_round_trip(view);
+  expect_round_trip(DriverDomainsResult{{view}});
+  const auto read = from_json<DriverDomainView>(to_json(view));
+  ASSERT_TRUE(read);
+  EXPECT_EQ(read->standby->domid, DomId{9});
+  EXPECT_EQ(read->last_recovery->phases.back().at, 0.5);
+  EXPECT_EQ(read->dependents.front().recovery, "in place");
+  expect_round_trip(DriverDomainParams{"net"});
+  expect_round_trip(DriverDomainChangeParams{"net", false});
+  EXPECT_FALSE(
+      from_json<DriverDomainChangeParams>(json::parse(R"({"name": "net", "wiat": true})")));
+  expect_round_trip(ChangeEvent{.what = "phase",
+                                .title = "driver domain net",
+                                .domid = 7,
+                                .domain_name = "net",
+                                .step = {},
+                                .message = {},
+                                .phase = "reset",
+                                .seconds = 0.25});
 }
 
 TEST(Json, plan_and_change_round_trip) {

@@ -30,9 +30,11 @@ struct Paths {
   std::filesystem::path state = "/var/lib/pciassign";
   std::filesystem::path socket = "/run/pciassign/control.sock";
   std::filesystem::path assignments = "/etc/pciassign/assignments.d";
+  std::filesystem::path domains = "/etc/pciassign/domains.d";
   std::filesystem::path metrics_socket = "/run/pciassign/metrics.sock";  ///< Empty: none.
   std::filesystem::path metrics_file;                                    ///< Empty: none.
   std::string sysfs = "/sys";
+  std::string xl;  ///< What creates and destroys driver domains; empty: that of the running Xen.
 };
 
 struct DaemonConfig {

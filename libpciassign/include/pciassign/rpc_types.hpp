@@ -136,12 +136,14 @@ struct StepEvent {
 /// The `event` notification, which `watch` asks for: something happened to a change, whoever asked
 /// for it.
 struct ChangeEvent {
-  std::string what;  ///< began, step, done, failed.
+  std::string what;  ///< began, step, done, failed; phase: of a driver domain's recovery.
   std::string title;
   std::optional<DomId> domid;
   std::string domain_name;
   StepEvent step;       ///< With "step".
   std::string message;  ///< With "failed".
+  std::string phase;    ///< With "phase"; see RecoveryPhase.
+  std::optional<double> seconds;
 };
 
 }  // namespace pciassign::rpc

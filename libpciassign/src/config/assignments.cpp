@@ -5,6 +5,7 @@
 
 #include "pciassign/config.hpp"
 #include "read_file.hpp"
+#include "toml_files.hpp"
 #include "toml_reader.hpp"
 
 namespace pciassign::config {
@@ -80,17 +81,9 @@ Result<Assignments> parse_assignments(std::string_view text, const std::string& 
 
 Result<Assignments> load_assignments(const std::filesystem::path& directory) {
   Assignments all;
-  std::error_code ec;
-  std::vector<std::filesystem::path> files;
-  for (std::filesystem::directory_iterator it(directory, ec), end; !ec && it != end;
-       it.increment(ec)) {
-    if (it->path().extension() == ".toml") files.push_back(it->path());
-  }
-  if (ec && ec != std::errc::no_such_file_or_directory) {
-    return fail_errno("cannot read " + directory.string(), ec.value());
-  }
-  std::sort(files.begin(), files.end());
-  for (const std::filesystem::path& file : files) {
+  const auto files = toml_files(directory);
+  if (!files) return tl::unexpected<Error>(files.error());
+  for (const std::filesystem::path& file : *files) {
     const Result<std::string> text = read_file(file);
     if (!text) return tl::unexpected<Error>(text.error());
     Result<Assignments> part = parse_assignments(*text, file.string());

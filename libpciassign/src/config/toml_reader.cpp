@@ -47,6 +47,17 @@ TableReader& TableReader::text(std::string_view key, std::string& out) {
   return *this;
 }
 
+TableReader& TableReader::flag(std::string_view key, bool& out) {
+  if (const toml::node* found = node(key)) {
+    if (const auto value = found->value_exact<bool>()) {
+      out = *value;
+    } else {
+      complain(*found, fmt::format("{} must be true or false", key));
+    }
+  }
+  return *this;
+}
+
 TableReader& TableReader::count(std::string_view key, std::size_t& out, std::int64_t low,
                                 std::int64_t high) {
   if (const toml::node* found = node(key)) {

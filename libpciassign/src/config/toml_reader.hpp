@@ -25,6 +25,7 @@ class TableReader {
  public:
   TableReader(const toml::table& table, std::string origin, std::string name);
   TableReader& text(std::string_view key, std::string& out);
+  TableReader& flag(std::string_view key, bool& out);
   TableReader& count(std::string_view key, std::size_t& out, std::int64_t low, std::int64_t high);
   /// A sub-table; null when there is none.
   const toml::table* table(std::string_view key);

@@ -186,6 +186,8 @@ json::object to_json(const ChangeEvent& event) {
                       {"domain_name", event.domain_name}};
   if (event.what == "step") object["step"] = to_json(event.step);
   if (!event.message.empty()) object["message"] = event.message;
+  if (!event.phase.empty()) object["phase"] = event.phase;
+  if (event.seconds) object["seconds"] = *event.seconds;
   return object;
 }
 
@@ -198,7 +200,9 @@ Result<ChangeEvent> from_json<ChangeEvent>(const json::value& value) {
       .optional("domain", event.domid)
       .optional("domain_name", event.domain_name)
       .optional("step", event.step)
-      .optional("message", event.message);
+      .optional("message", event.message)
+      .optional("phase", event.phase)
+      .optional("seconds", event.seconds);
   return finish(fields, std::move(event));
 }
 

@@ -27,6 +27,8 @@ log_level = "debug"
 state = "/s"
 socket = "/k"
 assignments = "/a"
+domains = "/d"
+xl = "/x"
 metrics_socket = ""
 metrics_file = "/m"
 [limits]
@@ -43,6 +45,8 @@ plans = 6
   EXPECT_EQ(config->paths.state, "/s");
   EXPECT_EQ(config->paths.socket, "/k");
   EXPECT_EQ(config->paths.assignments, "/a");
+  EXPECT_EQ(config->paths.domains, "/d");
+  EXPECT_EQ(config->paths.xl, "/x");
   EXPECT_EQ(config->paths.metrics_socket, "");
   EXPECT_EQ(config->paths.metrics_file, "/m");
   EXPECT_EQ(config->settings.connect_limit, std::chrono::seconds(1));

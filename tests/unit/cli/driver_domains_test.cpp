@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The files of domains.d.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "pciassign/config_domains.hpp"
+
+namespace pciassign::config {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+TEST(DriverDomains, are_read_with_their_options) {
+  const auto all = parse_driver_domains(R"(
+[driver-domain.net]
+class = "net"
+devices = ["00:04.0"]
+config = "/v/net/domain.cfg"
+[driver-domain.disk]
+class = "block"
+devices = ["00:05.0", "00:06.0"]
+config = "/v/disk/domain.cfg"
+standby = true
+autostart = false
+heartbeat-timeout = 0
+start-timeout = 7
+most-crashes = 2
+crash-window = 9
+)",
+                                        "f");
+  ASSERT_TRUE(all) << all.error().message;
+  ASSERT_EQ(all->size(), 2U);
+  const DriverDomain& net = all->at("net");
+  EXPECT_EQ(net.driver_class, DriverClass::net);
+  EXPECT_FALSE(net.standby);
+  EXPECT_TRUE(net.autostart);
+  EXPECT_EQ(net.heartbeat_timeout, std::chrono::seconds(10));
+  const DriverDomain& disk = all->at("disk");
+  EXPECT_EQ(disk.driver_class, DriverClass::block);
+  EXPECT_EQ(disk.devices.size(), 2U);
+  EXPECT_TRUE(disk.standby);
+  EXPECT_FALSE(disk.autostart);
+  EXPECT_EQ(disk.heartbeat_timeout.count(), 0);
+  EXPECT_EQ(disk.start_timeout.count(), 7);
+  EXPECT_EQ(disk.most_crashes, 2U);
+  EXPECT_EQ(disk.crash_window.count(), 9);
+  EXPECT_EQ(disk.standby_config(), "/v/disk/standby.cfg");
+}
+
+struct Wrong {
+  const char* text;
+  const char* position;
+  const char* says;
+};
+class WrongDriverDomain : public ::testing::TestWithParam<Wrong> {};
+TEST_P(WrongDriverDomain, is_told_with_its_position) {
+  const auto read = parse_driver_domains(GetParam().text, "f.toml");
+  ASSERT_FALSE(read);
+  EXPECT_EQ(read.error().kind, ErrorKind::usage);
+  EXPECT_THAT(read.error().message, StartsWith(GetParam().position));
+  EXPECT_THAT(read.error().message, HasSubstr(GetParam().says));
+}
+INSTANTIATE_TEST_SUITE_P(
+    All, WrongDriverDomain,
+    ::testing::Values(
+        Wrong{"[driver-domain.n]\nclass = \"sound\"\ndevices = [\"00:04.0\"]\nconfig = \"/c\"",
+              "f.toml:2:9: ", "net"},
+        Wrong{"[driver-domain.n]\nclass = \"net\"\nconfig = \"/c\"", "f.toml:1:1: ", "devices"},
+        Wrong{"[driver-domain.n]\nclass = \"net\"\ndevices = [\"00:04.0\"]",
+              "f.toml:1:1: ", "config"},
+        Wrong{"[driver-domain.n]\nclass = \"net\"\ndevices = [\"00:04.0\"]\nconfig = \"c\"",
+              "f.toml:1:1: ", "absolute"},
+        Wrong{"[driver-domain.n]\nclass = \"net\"\ndevices = [\"nic\"]\nconfig = \"/c\"",
+              "f.toml:3:12: ", "nic"},
+        Wrong{"[driver-domain.n]\nclass = \"net\"\ndevices = [\"00:04.0\", \"0:0:4.0\"]",
+              "f.toml:4:", ""},
+        Wrong{"[driver-domain.n]\nstandby = 1", "f.toml:2:11: ", "true or false"},
+        Wrong{"[driver-domain.n]\nmost-crashes = 0", "f.toml:2:16: ", "from 1"},
+        Wrong{"[driver-domain.n]\nstart_timeout = 5", "f.toml:2:17: ", "start_timeout"},
+        Wrong{"[driver-domain.\"a/b\"]\n", "f.toml:1:1: ", "no name"},
+        Wrong{"[domain.n]\n", "f.toml:1:1: ", "domain"}));
+
+std::string entry(const std::string& name, const std::string& device) {
+  return "[driver-domain." + name + "]\nclass = \"net\"\ndevices = [\"" + device +
+         "\"]\nconfig = \"/c\"\n";
+}
+
+TEST(DriverDomains, of_one_directory_share_nothing) {
+  std::string pattern = ::testing::TempDir() + "domains.XXXXXX";
+  const std::filesystem::path directory = ::mkdtemp(pattern.data());
+  EXPECT_TRUE(load_driver_domains(directory / "missing")->empty());
+  std::ofstream(directory / "a.toml") << entry("net", "00:04.0");
+  std::ofstream(directory / "b.toml") << entry("disk", "00:05.0");
+  std::ofstream(directory / "c.bak") << "nonsense";
+  EXPECT_EQ(load_driver_domains(directory)->size(), 2U);
+  const auto expect_error = [&](const std::string& text) {
+    std::ofstream(directory / "b.toml") << text;
+    const auto read = load_driver_domains(directory);
+    ASSERT_FALSE(read) << text;
+    EXPECT_THAT(read.error().message, HasSubstr("a.toml:1:1"));
+    EXPECT_THAT(read.error().message, HasSubstr("b.toml:1:1"));
+  };
+  expect_error(entry("net", "00:05.0"));
+  expect_error(entry("other", "00:04.0"));
+  expect_error(entry("net-standby", "00:05.0"));
+  std::filesystem::remove_all(directory);
+}
+
+TEST(DriverDomains, and_assignments_share_nothing) {
+  const auto domains = parse_driver_domains(entry("net", "00:04.0"), "d.toml");
+  ASSERT_TRUE(domains);
+  const auto overlap = [&](const std::string& name, const std::string& device) {
+    const auto assignments =
+        parse_assignments("[domain." + name + "]\ndevices = [\"" + device + "\"]\n", "a.toml");
+    return check_overlap(*domains, *assignments);
+  };
+  EXPECT_TRUE(overlap("guest", "00:05.0"));
+  for (const auto& refused : {overlap("net", "00:05.0"), overlap("net-standby", "00:05.0"),
+                              overlap("guest", "00:04.0")}) {
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().kind, ErrorKind::usage);
+    EXPECT_THAT(refused.error().message, HasSubstr("a.toml:1:1"));
+    EXPECT_THAT(refused.error().message, HasSubstr("d.toml:1:1"));
+  }
+}
+
+}  // namespace
+}  // namespace pciassign::config
