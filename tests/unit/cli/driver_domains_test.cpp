@@ -76,8 +76,9 @@ INSTANTIATE_TEST_SUITE_P(
               "f.toml:1:1: ", "absolute"},
         Wrong{"[driver-domain.n]\nclass = \"net\"\ndevices = [\"nic\"]\nconfig = \"/c\"",
               "f.toml:3:12: ", "nic"},
-        Wrong{"[driver-domain.n]\nclass = \"net\"\ndevices = [\"00:04.0\", \"0:0:4.0\"]",
-              "f.toml:4:", ""},
+        Wrong{"[driver-domain.n]\nclass = \"net\"\ndevices = [\"00:04.0\", "
+              "\"0000:00:04.0\"]\nconfig = \"/c\"",
+              "f.toml:3:23: ", "twice"},
         Wrong{"[driver-domain.n]\nstandby = 1", "f.toml:2:11: ", "true or false"},
         Wrong{"[driver-domain.n]\nmost-crashes = 0", "f.toml:2:16: ", "from 1"},
         Wrong{"[driver-domain.n]\nstart_timeout = 5", "f.toml:2:17: ", "start_timeout"},
