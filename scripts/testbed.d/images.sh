@@ -216,7 +216,7 @@ build_initramfs() {
 		busybox_root
 		# They know more than busybox's. Size counts: each guest's creation copies it all.
 		rm bin/ip
-		take bin/bash bin/ip sbin/bridge usr/bin/lspci usr/bin/setpci sbin/ethtool \
+		take bin/bash bin/ip sbin/bridge sbin/mke2fs sbin/e2fsck usr/bin/lspci usr/bin/setpci sbin/ethtool \
 			usr/bin/{aplay,arecord,amixer} \
 			usr/bin/xenstore-{read,write,ls,list,rm,exists,watch,chmod}
 		mkdir -p usr/share/misc
