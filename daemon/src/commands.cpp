@@ -28,17 +28,26 @@ const std::vector<Commands::Method>& Commands::methods() {
        &Commands::create_prepare},
       {"create-complete", "attach to a domain that was created paused, and let it run", true,
        &Commands::create_complete},
+      {"driver-domains", "all supervised driver domains", false, &Commands::driver_domains},
+      {"driver-domain", "one of them", false, &Commands::driver_domain},
+      {"driver-domain-start", "create a driver domain, and keep it alive", true,
+       &Commands::driver_domain_start},
+      {"driver-domain-stop", "shut a driver domain down", true, &Commands::driver_domain_stop},
+      {"driver-domain-recover", "replace a driver domain as after a crash", true,
+       &Commands::driver_domain_recover},
       {"cancel", "undo a request of this connection that is under way", true, &Commands::cancel},
   };
   return table;
 }
 
 Commands::Commands(Toolstack& toolstack, Scheduler& scheduler, Reconciler& reconciler,
-                   DomainWatcher& watcher, StateFiles& files, Log& log, Metrics& metrics)
+                   DomainWatcher& watcher, Supervisor& supervisor, StateFiles& files, Log& log,
+                   Metrics& metrics)
     : toolstack_(toolstack),
       scheduler_(scheduler),
       reconciler_(reconciler),
       watcher_(watcher),
+      supervisor_(supervisor),
       files_(files),
       log_(log),
       metrics_(metrics) {}

@@ -16,13 +16,15 @@
 #include "scheduler.hpp"
 #include "session.hpp"
 #include "state_files.hpp"
+#include "supervisor.hpp"
 
 namespace pciassign::daemon {
 
 class Commands {
  public:
   Commands(Toolstack& toolstack, Scheduler& scheduler, Reconciler& reconciler,
-           DomainWatcher& watcher, StateFiles& files, Log& log, Metrics& metrics);
+           DomainWatcher& watcher, Supervisor& supervisor, StateFiles& files, Log& log,
+           Metrics& metrics);
 
   /// One line of a client. Answers at once, or when the plan that it began is over.
   void handle(const std::shared_ptr<Session>& session, std::string_view line);
@@ -65,6 +67,14 @@ class Commands {
   void create_complete(const Call& call, const Params& params);
   void cancel(const Call& call, const Params& params);
 
+  // Driver domains (commands_domains.cpp).
+  void driver_domains(const Call& call, const Params& params);
+  void driver_domain(const Call& call, const Params& params);
+  void driver_domain_start(const Call& call, const Params& params);
+  void driver_domain_stop(const Call& call, const Params& params);
+  void driver_domain_recover(const Call& call, const Params& params);
+  void change_driver_domain(const Call& call, const Params& params, Supervisor::Change what);
+
   rpc::VersionResult version_result();
   /// Begins a plan for a request and answers when it is over; `after` runs first on success.
   void run_plan(const Call& call, Plan plan, std::function<void()> after = {});
@@ -77,6 +87,7 @@ class Commands {
   Scheduler& scheduler_;
   Reconciler& reconciler_;
   DomainWatcher& watcher_;
+  Supervisor& supervisor_;
   StateFiles& files_;
   Log& log_;
   Metrics& metrics_;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "core.hpp"
 
+#include <fmt/format.h>
+
 #include <array>
 #include <utility>
 
@@ -14,16 +16,21 @@ constexpr std::array kWatches{"@introduceDomain", "@releaseDomain", "backend/pci
 
 }  // namespace
 
-Core::Core(Reactor& reactor, Ports ports, const config::DaemonConfig& config, Log& log)
+Core::Core(Reactor& reactor, Ports ports, const config::DaemonConfig& config, Log& log,
+           std::unique_ptr<Xl> xl)
     : reactor_(reactor),
       log_(log),
       paths_(config.paths),
+      xl_path_(config.paths.xl),
       toolstack_(ports, config.settings),
       files_(config.paths.state),
       scheduler_(reactor, ports, log, metrics_, config.limits.plans),
       reconciler_(reactor, toolstack_, scheduler_, log, metrics_),
       watcher_(reactor, toolstack_, scheduler_, files_, log, metrics_),
-      commands_(toolstack_, scheduler_, reconciler_, watcher_, files_, log, metrics_),
+      xl_(xl ? std::move(xl) : make_xl(reactor, [this] { return xl_program(); })),
+      supervisor_(reactor, toolstack_, scheduler_, watcher_, *xl_, log, metrics_,
+                  config.paths.state / "supervisor"),
+      commands_(toolstack_, scheduler_, reconciler_, watcher_, supervisor_, files_, log, metrics_),
       server_(reactor, commands_, log, config.limits),
       metrics_output_(reactor, log, [this] { return metrics_text(); }) {
   metrics_.changed = [this] { metrics_output_.changed(); };
@@ -31,6 +38,7 @@ Core::Core(Reactor& reactor, Ports ports, const config::DaemonConfig& config, Lo
   commands_.compare = [this] { compare(); };
   watcher_.compare = [this] { compare(); };
   scheduler_.on_event = [this](const rpc::ChangeEvent& event) { commands_.tell(event); };
+  supervisor_.on_event = [this](const rpc::ChangeEvent& event) { commands_.tell(event); };
   scheduler_.on_job_over = [this] {
     if (shut_down_done_) {
       if (scheduler_.idle()) reactor_.post(std::exchange(shut_down_done_, nullptr));
@@ -42,8 +50,13 @@ Core::Core(Reactor& reactor, Ports ports, const config::DaemonConfig& config, Lo
 
 Core::~Core() = default;
 
-void Core::set_assignments(config::Assignments assignments) {
+void Core::set_assignments(config::Assignments assignments, config::DriverDomains domains) {
   if (started_) watcher_.notice();
+  for (const auto& [name, domain] : domains)
+    assignments.insert_or_assign(
+        name,
+        config::Assignment{name, domain.devices, config::OnFailure::keep_paused, domain.origin});
+  supervisor_.set_domains(std::move(domains));
   watcher_.set_assignments(std::move(assignments));
   compare();
 }
@@ -54,6 +67,7 @@ bool Core::reconfigure(const config::DaemonConfig& config) {
   scheduler_.set_most(config.limits.plans);
   server_.set_limits(config.limits);
   metrics_output_.set_file(config.paths.metrics_file);
+  xl_path_ = config.paths.xl;
   return config.paths.state == paths_.state && config.paths.socket == paths_.socket &&
          config.paths.sysfs == paths_.sysfs && config.paths.metrics_socket == paths_.metrics_socket;
 }
@@ -82,6 +96,17 @@ void Core::serve_metrics() {
   }
 }
 
+/// Not a distribution's wrapper, which looks for the same with a shell at each start.
+std::string Core::xl_program() {
+  if (!xl_path_.empty()) return xl_path_;
+  if (const auto host = toolstack_.ports().xen.host()) {
+    const auto own = fmt::format("/usr/lib/xen-{}.{}/bin/xl", host->xen_major, host->xen_minor);
+    std::error_code ec;
+    if (std::filesystem::exists(own, ec)) return own;
+  }
+  return "/usr/sbin/xl";
+}
+
 std::string Core::metrics_text() {
   const Ports& ports = toolstack_.ports();
   Metrics::Present present;
@@ -101,6 +126,7 @@ void Core::compare() {
   // Pausing comes first: every microsecond counts until a new domain is held. Cleaning up comes
   // before attaching: a domain's successor is to find the devices free, or to wait for them.
   watcher_.notice();
+  supervisor_.compare();  // Its names and its fences come before what cleans up and attaches.
   reconciler_.kick();
   watcher_.proceed();
   metrics_output_.changed();
@@ -108,7 +134,7 @@ void Core::compare() {
 
 void Core::store_readable() {
   Store& store = toolstack_.ports().store;
-  bool domains = false;
+  bool domains = false, ours = false, others = false;
   for (;;) {
     Result<std::optional<WatchEvent>> event = store.next_event();
     if (!event) {
@@ -120,9 +146,20 @@ void Core::store_readable() {
     }
     if (!*event) break;
     const std::string& token = (*event)->token;
+    if (Supervisor::is_ours(token)) {
+      supervisor_.event(**event);
+      ours = true;
+      continue;
+    }
     domains = domains || token.starts_with('@') || token == "name";
+    others = true;
   }
-  if (domains) compare();
+  if (domains) {
+    compare();
+  } else if (ours) {
+    supervisor_.settle();
+  }
+  if (!others) return;
   scheduler_.world_changed();
 }
 
@@ -131,6 +168,7 @@ void Core::shut_down(std::function<void()> done) {
   metrics_output_.stop();
   reconciler_.stop();
   watcher_.stop();
+  supervisor_.stop();
   shut_down_done_ = std::move(done);
   scheduler_.drain();
   if (scheduler_.idle()) reactor_.post(std::exchange(shut_down_done_, nullptr));

@@ -15,17 +15,22 @@
 #include "scheduler.hpp"
 #include "server.hpp"
 #include "state_files.hpp"
+#include "supervisor.hpp"
+#include "xl.hpp"
 
 namespace pciassign::daemon {
 
 class Core {
  public:
-  Core(Reactor& reactor, Ports ports, const config::DaemonConfig& config, Log& log);
+  /// `xl` is for tests; by default it is what the configuration says.
+  Core(Reactor& reactor, Ports ports, const config::DaemonConfig& config, Log& log,
+       std::unique_ptr<Xl> xl = nullptr);
   ~Core();
   Core(const Core&) = delete;
   Core& operator=(const Core&) = delete;
 
-  void set_assignments(config::Assignments assignments);
+  /// What is to be attached to whom, and the driver domains, whose devices belong to them.
+  void set_assignments(config::Assignments assignments, config::DriverDomains domains = {});
   /// Takes over what can change while it runs. False: paths changed, which needs a restart.
   [[nodiscard]] bool reconfigure(const config::DaemonConfig& config);
   /// Watches xenstore, compares the journal with the world, and answers at `listening`.
@@ -37,6 +42,7 @@ class Core {
   std::function<void()> on_store_lost;
 
   [[nodiscard]] Commands& commands() { return commands_; }
+  [[nodiscard]] Supervisor& supervisor() { return supervisor_; }
   [[nodiscard]] Scheduler& scheduler() { return scheduler_; }
   [[nodiscard]] Server& server() { return server_; }
   [[nodiscard]] Metrics& metrics() { return metrics_; }
@@ -46,16 +52,20 @@ class Core {
   void compare();
   void serve_metrics();
   [[nodiscard]] std::string metrics_text();
+  [[nodiscard]] std::string xl_program();
 
   Reactor& reactor_;
   Log& log_;
   config::Paths paths_;
+  std::string xl_path_;
   Toolstack toolstack_;
   Metrics metrics_;
   StateFiles files_;
   Scheduler scheduler_;
   Reconciler reconciler_;
   DomainWatcher watcher_;
+  std::unique_ptr<Xl> xl_;
+  Supervisor supervisor_;
   Commands commands_;
   Server server_;
   MetricsOutput metrics_output_;

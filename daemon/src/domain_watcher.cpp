@@ -315,6 +315,7 @@ void DomainWatcher::over(DomId domid, const std::optional<Error>& error) {
     files_.clear_pause(domid);
     return;
   }
+  if (on_given) on_given(domid, error);
   if (!error) {
     files_.clear_pause(domid);
     log_.info("domain-ready", "has its devices", fields);
@@ -377,6 +378,18 @@ bool DomainWatcher::release_holds(std::uint64_t session) {
 void DomainWatcher::adopt(DomId domid) {
   const auto found = domains_.find(domid);
   if (found != domains_.end()) found->second.stage = Stage::over;
+}
+
+void DomainWatcher::take_over(DomId domid, const std::string& name) {
+  const auto found = domains_.find(domid);
+  if (found == domains_.end() || found->second.info.gone()) return;
+  Domain& domain = found->second;
+  domain.name = name;
+  domain.devices = missing(domain);
+  domain.mode = AttachMode::hot;
+  domain.waits = false;
+  domain.stage = domain.devices.empty() ? Stage::over : Stage::due;
+  proceed();
 }
 
 std::vector<DeviceSpec> DomainWatcher::configured(const std::string& name) const {

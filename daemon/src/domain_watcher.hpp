@@ -43,6 +43,10 @@ class DomainWatcher {
   [[nodiscard]] bool release_holds(std::uint64_t session);
   /// The domain has been dealt with by a request; nothing more is done for it.
   void adopt(DomId domid);
+  /// A running domain has come to this name, and gets the devices that the name is to have.
+  void take_over(DomId domid, const std::string& name);
+  /// An attachment to a domain succeeded, or failed; for whoever made take_over() necessary.
+  std::function<void(DomId, const std::optional<Error>&)> on_given;
   /// Devices that the name is to have anyway.
   [[nodiscard]] std::vector<DeviceSpec> configured(const std::string& name) const;
   [[nodiscard]] std::vector<std::string> configured_names() const;

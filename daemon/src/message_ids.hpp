@@ -43,6 +43,14 @@ inline constexpr std::array kMessageIds{
     MessageId{"message-too-long", "b02e057b510f42e3ab3b89ed8b61080e"},
     MessageId{"too-many-clients", "24f8487b543c46e4b4dd983256a9f0ef"},
     MessageId{"metrics-file", "931931e37cac47269265c9fa05854ab6"},
+    MessageId{"driver-domain", "e140abb30a5c434888e8b66329c9a460"},
+    MessageId{"driver-domain-state", "3645f7acec8f44a3ba9bc84147e34c11"},
+    MessageId{"driver-domain-phase", "0e27d916d1704a748f5687942916dd8c"},
+    MessageId{"driver-domain-ready", "5e11af36efd34bea8894ec8d5a176b49"},
+    MessageId{"driver-domain-recovered", "540c3645ae3b40c1b80762ba56dd7e6b"},
+    MessageId{"driver-domain-failed", "f0ef19fd7df04a0c98bba0912040340d"},
+    MessageId{"driver-domain-given-up", "5dd8598888fd4f7e8de29067ac25ec0e"},
+    MessageId{"dependent-failed", "7d876094b8b94c5ca21b5e3c8c5805e5"},
     MessageId{"metrics-socket", "62c5a8b4fb504c11a1675c3e13eec0cb"},
 };
 

@@ -262,6 +262,7 @@ void Scheduler::finish(const std::shared_ptr<Job>& job) {
       log_.error("undo-failed", plan.title + ": " + error.message, fields);
     }
     if (job->handlers.on_done) job->handlers.on_done(plan, report);
+    if (on_plan_over) on_plan_over(plan, report);
     if (on_job_over) on_job_over();
   });
 }

@@ -56,6 +56,8 @@ class Scheduler {
   [[nodiscard]] bool draining() const { return draining_; }
   /// Told of everything that happens to any plan.
   std::function<void(const rpc::ChangeEvent&)> on_event;
+  /// Told of each end of a plan, and after it:
+  std::function<void(const Plan&, const PlanReport&)> on_plan_over;
   /// Called after each end of a plan.
   std::function<void()> on_job_over;
 

@@ -62,6 +62,9 @@ class Toolstack {
   Result<Plan> plan_attach(DomId domid, const std::vector<DeviceSpec>& specs, AttachMode mode);
   /// Orderly: tells the guest and waits (bounded). If the domain is gone: does not wait.
   Result<Plan> plan_detach(DomId domid, const std::vector<Sbdf>& devices);
+  /// Takes all devices from a paused domain that will never run again, as from one that is gone:
+  /// it is not asked. not_found: it has none.
+  Result<Plan> plan_fence(DomId domid);
   /// Seize for later use: to pciback, then quarantine. Release: back to its dom0 driver.
   Result<Plan> plan_reserve(const Sbdf& sbdf);
   /// The inverse of plan_reserve(): dom0's driver has it again.

@@ -120,6 +120,25 @@ Result<Plan> Toolstack::plan_detach(DomId domid, const std::vector<Sbdf>& device
   return plan;
 }
 
+Result<Plan> Toolstack::plan_fence(DomId domid) {
+  auto domain = ports_.xen.domain(domid);
+  if (!domain) return tl::unexpected(domain.error());
+  if (!domain->paused && !domain->gone())
+    return fail(ErrorKind::refused, fmt::format("domain {} runs", domid));
+  auto all = ports_.journal.all();
+  if (!all) return tl::unexpected(all.error());
+  std::erase_if(*all, [&](const AttachmentRecord& record) {
+    return record.domid != domid || record.domain_uuid != domain->uuid_str();
+  });
+  if (all->empty())
+    return fail(ErrorKind::not_found, fmt::format("nothing is attached to domain {}", domid));
+  detail::TakeBackInput input;
+  input.kind = PlanKind::cleanup;
+  input.records = std::move(*all);
+  input.title = fmt::format("fence {} (domain {})", input.records.front().domain_name, domid);
+  return detail::build_take_back(input, settings_);
+}
+
 Result<Plan> Toolstack::plan_reserve(const Sbdf& sbdf) {
   DeviceSpec spec;
   spec.sbdf = sbdf;

@@ -45,14 +45,15 @@ DaemonTest::~DaemonTest() {
   std::filesystem::remove_all(directory);
 }
 
-void DaemonTest::start(config::Assignments assignments) {
+void DaemonTest::start(config::Assignments assignments, config::DriverDomains domains) {
   // Without the worker thread: the simulated ports belong to one thread.
   reactor_ = std::make_unique<daemon::Reactor>(daemon::Reactor::Worker::none);
   ++starts_;
   const Ports ports = world.ports();
   core_ = std::make_unique<daemon::Core>(
-      *reactor_, Ports{ports.xen, ports.store, ports.pci, ports.journal, *clock_}, config, log_);
-  core_->set_assignments(std::move(assignments));
+      *reactor_, Ports{ports.xen, ports.store, ports.pci, ports.journal, *clock_}, config, log_,
+      daemons_xl ? daemons_xl(*reactor_) : nullptr);
+  core_->set_assignments(std::move(assignments), std::move(domains));
   core_->server().on_line = [this](std::uint64_t session, std::string_view way,
                                    std::string_view line) { keep_message(session, way, line); };
   auto listening = daemon::listen_at(config.paths.socket);

@@ -32,7 +32,7 @@ class DaemonTest : public ::testing::Test {
   ~DaemonTest() override;
 
   /// Call in the test after the machine was set up.
-  void start(config::Assignments assignments = {});
+  void start(config::Assignments assignments = {}, config::DriverDomains domains = {});
   /// Ends the daemon as SIGTERM does; start() may follow.
   void stop();
   /// Ends the daemon as kill -9 does, except that nothing is torn.
@@ -75,6 +75,8 @@ class DaemonTest : public ::testing::Test {
   config::DaemonConfig config;
   std::filesystem::path directory;
   std::string xl = "/bin/false";
+  /// What the daemon has instead of xl; made anew for each daemon.
+  std::function<std::unique_ptr<daemon::Xl>(daemon::Reactor&)> daemons_xl;
 
  private:
   void run_thread();

@@ -1,0 +1,479 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "supervisor.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <fstream>
+#include <random>
+#include <type_traits>
+
+namespace pciassign::daemon {
+namespace {
+
+namespace fs = std::filesystem;
+using std::chrono::seconds;
+using supervision::Told;
+
+/// A creation ends long before; one that hangs would keep the name.
+constexpr seconds kXlLimit{60};
+/// One look leads to another where something was done at once; never endlessly.
+constexpr int kMostLooks = 4;
+
+std::string read_text(const fs::path& file) {
+  std::ifstream in(file);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+std::string new_uuid() {
+  std::random_device random;
+  std::array<std::uint8_t, 16> bytes{};
+  for (std::uint8_t& byte : bytes) byte = static_cast<std::uint8_t>(random());
+  DomainInfo info;
+  info.uuid = bytes;
+  info.uuid[6] = static_cast<std::uint8_t>((info.uuid[6] & 0x0f) | 0x40);
+  info.uuid[8] = static_cast<std::uint8_t>((info.uuid[8] & 0x3f) | 0x80);
+  return info.uuid_str();
+}
+
+Error failure(std::string message, const std::string& name) {
+  return {ErrorKind::failed, "E-DRIVER-DOMAIN", std::move(message),
+          fmt::format("pciassign domain show {}", name), 0};
+}
+
+}  // namespace
+
+Supervisor::Supervisor(Reactor& reactor, Toolstack& toolstack, Scheduler& scheduler,
+                       DomainWatcher& watcher, Xl& xl, Log& log, Metrics& metrics,
+                       fs::path directory)
+    : reactor_(reactor),
+      toolstack_(toolstack),
+      scheduler_(scheduler),
+      watcher_(watcher),
+      xl_(xl),
+      log_(log),
+      metrics_(metrics),
+      directory_(std::move(directory)),
+      boot_(read_text("/proc/sys/kernel/random/boot_id")),
+      timer_(reactor.make_timer()) {
+  scheduler_.on_plan_over = [this](const Plan& plan, const PlanReport& report) {
+    plan_over(plan, report);
+  };
+  watcher_.on_given = [this](DomId domid, const std::optional<Error>& error) {
+    for (auto& [name, entry] : entries_) entry.core.given(domid, error);
+  };
+}
+
+void Supervisor::set_domains(config::DriverDomains domains) {
+  for (auto at = entries_.begin(); at != entries_.end();) {
+    auto& [name, entry] = *at;
+    if (domains.contains(name)) {
+      ++at;
+      continue;
+    }
+    for (const DomId domid : entry.watched)
+      (void)toolstack_.ports().store.unwatch(fmt::format("/local/domain/{}/data/pciassign", domid),
+                                             "driver-domain");
+    follow(entry, {});
+    for (const Waiter& waiter : entry.waiters)
+      waiter.done(tl::unexpected<Error>(failure("is no longer configured", name)));
+    std::error_code ec;
+    fs::remove(directory_ / (name + ".json"), ec);
+    at = entries_.erase(at);
+  }
+  for (auto& [name, config] : domains) {
+    if (const auto known = entries_.find(name); known != entries_.end()) {
+      known->second.core.set_config(std::move(config));
+      continue;
+    }
+    supervision::State state =
+        supervision::read_state(read_text(directory_ / (name + ".json")), boot_, config.autostart);
+    entries_.try_emplace(name, Entry(Supervision(std::move(config), std::move(state), new_uuid)));
+  }
+}
+
+Supervisor::~Supervisor() {
+  *alive_ = false;
+}
+
+void Supervisor::stop() {
+  stopped_ = true;
+  timer_->cancel();
+}
+
+void Supervisor::compare() {
+  if (stopped_ || entries_.empty()) return;
+  for (auto& [name, entry] : entries_) entry.dirty = true;
+  settle();
+}
+
+void Supervisor::event(const WatchEvent& event) {
+  if (!noticed_) noticed_ = std::chrono::steady_clock::now();
+  unsigned domid = 0;
+  int end = 0;
+  const bool beat = std::sscanf(event.path.c_str(), "/local/domain/%u/data/pciassign/heartbeat%n",
+                                &domid, &end) == 1 &&
+                    end == static_cast<int>(event.path.size());
+  for (auto& [name, entry] : entries_) {
+    // A heartbeat says nothing but that there is one: the rest need not be looked at.
+    if (beat && !entry.watched.contains(domid)) continue;
+    if (!beat || entry.core.heard(domid, std::chrono::steady_clock::now())) entry.dirty = true;
+  }
+}
+
+void Supervisor::settle() {
+  if (stopped_ || busy_) return;
+  busy_ = true;
+  bool looked = false;
+  for (auto& [name, entry] : entries_) {
+    if (!std::exchange(entry.dirty, false)) continue;
+    if (!std::exchange(looked, true)) {
+      auto domains = toolstack_.ports().xen.domains();
+      if (!domains) {
+        log_.error("domains", domains.error().message);
+        break;
+      }
+      domains_ = std::move(*domains);
+    }
+    run(entry);
+  }
+  noticed_.reset();
+  busy_ = false;
+  // Something ended at once while the others were looked at.
+  if (std::any_of(entries_.begin(), entries_.end(),
+                  [](const auto& item) { return item.second.dirty; }))
+    reactor_.post([this, alive = alive_] {
+      if (*alive) settle();
+    });
+  arm();
+}
+
+void Supervisor::run(Entry& entry) {
+  bool more = true;
+  for (int looks = 0; more && looks < kMostLooks; ++looks) {
+    supervision::Facts facts = gather(entry);
+    if (entry.core.needs_dependents()) {
+      gather_dependents(entry, facts);
+    } else {
+      follow(entry, {});
+    }
+    const std::vector<supervision::Action> actions = entry.core.step(facts);
+    save(entry, false);
+    for (const supervision::Action& action : actions) perform(entry, action);
+    more = std::any_of(actions.begin(), actions.end(), [](const supervision::Action& action) {
+      return !std::holds_alternative<Told>(action);
+    });
+  }
+  answer(entry);
+}
+
+/// Before anything is done: what is done without being written down nobody would take up again.
+void Supervisor::save(Entry& entry, bool durable) {
+  std::string text = boost::json::serialize(supervision::to_json(entry.core.state(), boot_)) + "\n";
+  if (text == entry.saved) return;
+  const fs::path file = directory_ / (entry.core.config().name + ".json");
+  Result<void> done;
+  if (durable) {
+    done = config::replace_file(file, text);
+  } else {
+    // The domains do not survive a crash of dom0 either: no sync in the middle of a recovery.
+    std::error_code ec;
+    fs::create_directories(directory_, ec);
+    const fs::path fresh = file.string() + ".new";
+    std::ofstream(fresh) << text;
+    fs::rename(fresh, file, ec);
+    if (ec) done = fail_errno("cannot write " + file.string(), ec.value());
+  }
+  if (!done) {
+    log_.error("driver-domain-state", done.error().message, {{"domain", entry.core.config().name}});
+    return;
+  }
+  entry.saved = std::move(text);
+}
+
+void Supervisor::perform(Entry& entry, const supervision::Action& action) {
+  namespace s = supervision;
+  std::visit(
+      [&](const auto& what) {
+        using T = std::decay_t<decltype(what)>;
+        if constexpr (std::is_same_v<T, s::Rename>) {
+          begin_rename(what);
+        } else if constexpr (std::is_same_v<T, s::Create>) {
+          begin_create(entry, what);
+        } else if constexpr (std::is_same_v<T, s::Destroy>) {
+          begin_destroy(entry, what);
+        } else if constexpr (std::is_same_v<T, s::Fence>) {
+          begin_fence(entry, what.domid);
+        } else if constexpr (std::is_same_v<T, s::ShutDown>) {
+          (void)toolstack_.ports().store.write(
+              fmt::format("/local/domain/{}/control/shutdown", what.domid), "poweroff");
+        } else if constexpr (std::is_same_v<T, s::GiveDevices>) {
+          watcher_.take_over(what.domid, entry.core.config().name);
+        } else if constexpr (std::is_same_v<T, s::Reconnect>) {
+          if (auto done = reconnect(toolstack_.ports().store, what.dependent, what.domid);
+              !done && done.error().kind != ErrorKind::not_found)
+            log_.warning("driver-domain", done.error().message,
+                         {{"domain", entry.core.config().name}});
+        } else if constexpr (std::is_same_v<T, s::Replace>) {
+          begin_replace(entry, what.dependent);
+        } else {
+          tell(entry, what);
+        }
+      },
+      action);
+}
+
+/// xl finds domains by this node alone.
+void Supervisor::begin_rename(const supervision::Rename& rename) {
+  const std::string home = fmt::format("/local/domain/{}", rename.domid);
+  Store& store = toolstack_.ports().store;
+  const Result<void> done = store.transaction([&](StoreView& view) -> Result<void> {
+    const auto name = view.read(home + "/name");
+    // A write would bring the directory of a domain that is gone back to life.
+    if (!name || !*name) return {};
+    if (auto written = view.write(home + "/name", rename.name); !written) return written;
+    const auto vm = view.read(home + "/vm");
+    if (!vm || !*vm || (*vm)->empty()) return {};
+    const auto vm_name = view.read(**vm + "/name");
+    return vm_name && *vm_name ? view.write(**vm + "/name", rename.name) : Result<void>{};
+  });
+  if (!done) log_.warning("driver-domain", done.error().message);
+  watcher_.adopt(rename.domid);
+}
+
+std::function<void(Result<void>)> Supervisor::then(
+    const std::string& name, std::function<void(Supervision&, const std::optional<Error>&)> what) {
+  return [this, name, what = std::move(what)](const Result<void>& result) {
+    const auto found = entries_.find(name);
+    if (found == entries_.end() || stopped_) return;
+    what(found->second.core, result ? std::nullopt : std::optional<Error>(result.error()));
+    found->second.dirty = true;
+    settle();
+  };
+}
+
+void Supervisor::begin_create(Entry& entry, const supervision::Create& create) {
+  const config::DriverDomain& config = entry.core.config();
+  const fs::path file = create.standby ? config.standby_config() : config.config;
+  xl_.run({"create", "-e", "-q", file.string(), fmt::format("uuid=\"{}\"", create.uuid)},
+          std::max(kXlLimit, config.start_timeout),
+          then(config.name, [uuid = create.uuid](Supervision& core, const auto& error) {
+            core.created(uuid, error, std::chrono::steady_clock::now());
+          }));
+}
+
+void Supervisor::begin_destroy(Entry& entry, const supervision::Destroy& destroy) {
+  xl_.run(
+      {"destroy", std::to_string(destroy.domid)}, kXlLimit,
+      then(entry.core.config().name, [uuid = destroy.uuid](Supervision& core, const auto& error) {
+        core.destroyed(uuid, error, std::chrono::steady_clock::now());
+      }));
+}
+
+void Supervisor::begin_fence(Entry& entry, DomId domid) {
+  const auto over = then(entry.core.config().name, [domid](Supervision& core, const auto& error) {
+    core.fenced(domid, error, std::chrono::steady_clock::now());
+  });
+  Result<void> done;
+  const auto info = toolstack_.ports().xen.domain(domid);
+  if (info && !info->paused) done = toolstack_.ports().xen.pause(domid);
+  Result<Plan> plan =
+      done ? toolstack_.plan_fence(domid) : Result<Plan>(tl::unexpected<Error>(done.error()));
+  if (plan) {
+    JobHandlers handlers;
+    handlers.on_done = [over](const Plan&, const PlanReport& report) {
+      over(report.error ? Result<void>(tl::unexpected<Error>(*report.error)) : Result<void>{});
+    };
+    const Result<JobId> job = scheduler_.submit(std::move(*plan), std::move(handlers));
+    if (job) return;
+    done = tl::unexpected<Error>(job.error());
+  } else {
+    done = tl::unexpected<Error>(plan.error());
+  }
+  reactor_.post([over, done] { over(done); });
+}
+
+/// Removing takes as long as the guest makes it: others go on meanwhile.
+void Supervisor::begin_replace(Entry& entry, const Dependent& dependent) {
+  const std::string name = entry.core.config().name;
+  const auto over = then(name, [dependent](Supervision& core, const auto& error) {
+    core.replaced(dependent, error, std::chrono::steady_clock::now());
+  });
+  auto plan = plan_replacement(toolstack_.ports().store, dependent, name);
+  if (!plan) {
+    const bool gone = plan.error().kind == ErrorKind::not_found;
+    Result<void> result;
+    if (!gone) result = tl::unexpected<Error>(plan.error());
+    reactor_.post([over, result] { over(result); });
+    return;
+  }
+  const auto words = [](std::vector<std::string> command) {
+    if (!command.empty() && command.front() == "xl") command.erase(command.begin());
+    return command;
+  };
+  xl_.run(words(plan->remove), kXlLimit,
+          [this, over, add = words(plan->add)](const Result<void>& removed) {
+            if (stopped_) return;
+            if (!removed) {
+              over(removed);
+              return;
+            }
+            xl_.run(add, kXlLimit, over);
+          });
+}
+
+void Supervisor::plan_over(const Plan& plan, const PlanReport& report) {
+  if (plan.kind != PlanKind::cleanup || !plan.domid || report.error || entries_.empty()) return;
+  std::chrono::microseconds reset{0};
+  for (const StepReport& step : report.steps)
+    if (step.id == "reset") reset += step.took;
+  for (auto& [name, entry] : entries_)
+    entry.core.taken_back(*plan.domid, reset, std::chrono::steady_clock::now());
+}
+
+void Supervisor::tell(Entry& entry, const Told& told) {
+  const std::string& name = entry.core.config().name;
+  std::vector<LogField> fields{{"domain", name}};
+  const auto& instance = entry.core.state().instance;
+  std::optional<DomId> domid;
+  if (instance) domid = instance->domid;
+  if (domid) fields.push_back({"domid", std::to_string(*domid)});
+  rpc::ChangeEvent event{
+      "phase", fmt::format("driver domain {} {}", name, told.words), domid, name, {}, {}, {}, {}};
+  switch (told.what) {
+    case Told::What::phase:
+      fields.push_back({"phase", told.phase});
+      fields.push_back({"us", std::to_string(told.took.count())});
+      log_.info("driver-domain-phase", event.title, fields);
+      event.phase = told.phase;
+      event.seconds = std::chrono::duration<double>(told.took).count();
+      for (const Waiter& waiter : entry.waiters)
+        if (waiter.on_phase)
+          waiter.on_phase({told.phase, event.title, told.took, std::nullopt, false});
+      break;
+    case Told::What::failed:
+      log_.error("driver-domain-failed", event.title, fields);
+      event.what = "failed";
+      event.message = told.words;
+      break;
+    case Told::What::gave_up:
+      log_.error("driver-domain-given-up", event.title, fields);
+      event.what = "failed";
+      event.message = told.words;
+      break;
+    case Told::What::dependent_failed:
+      log_.error("dependent-failed", event.title, fields);
+      event.what = "failed";
+      event.message = told.words;
+      break;
+    case Told::What::recovered:
+      log_.info("driver-domain-recovered", event.title, fields);
+      event.what = "done";
+      break;
+    case Told::What::ready:
+      log_.info("driver-domain-ready", event.title, fields);
+      event.what = "done";
+      break;
+    case Told::What::began:
+    case Told::What::stopped:
+    case Told::What::backs_off:
+      log_.info("driver-domain", event.title, fields);
+      event.what = "began";
+      break;
+  }
+  if (on_event) on_event(event);
+  if (told.what == Told::What::failed || told.what == Told::What::gave_up)
+    answer_failure(entry, event.title);
+}
+
+void Supervisor::answer_failure(Entry& entry, const std::string& words) {
+  std::vector<Waiter> kept;
+  for (Waiter& waiter : std::exchange(entry.waiters, {})) {
+    if (waiter.change == Change::stop) {
+      kept.push_back(std::move(waiter));
+    } else {
+      waiter.done(tl::unexpected<Error>(failure(words, entry.core.config().name)));
+    }
+  }
+  entry.waiters = std::move(kept);
+}
+
+void Supervisor::answer(Entry& entry) {
+  if (entry.waiters.empty()) return;
+  const std::string word = entry.core.state_word();
+  std::vector<Waiter> kept;
+  for (Waiter& waiter : std::exchange(entry.waiters, {})) {
+    const bool stop = waiter.change == Change::stop;
+    if (word == (stop ? "stopped" : "ready")) {
+      waiter.done(view(entry.core.config().name));
+    } else if (stop ? entry.core.state().wanted : word == "stopped" || word == "given-up") {
+      waiter.done(tl::unexpected<Error>(
+          failure(fmt::format("driver domain {} is {}", entry.core.config().name, word),
+                  entry.core.config().name)));
+    } else {
+      kept.push_back(std::move(waiter));
+    }
+  }
+  for (Waiter& waiter : entry.waiters) kept.push_back(std::move(waiter));
+  entry.waiters = std::move(kept);
+}
+
+Result<void> Supervisor::change(const std::string& name, Change what,
+                                std::optional<Waiter> waiter) {
+  const auto found = entries_.find(name);
+  if (found == entries_.end())
+    return fail(ErrorKind::not_found, fmt::format("no driver domain {} is configured", name),
+                "`pciassign domain list` shows them");
+  Entry& entry = found->second;
+  const auto now = std::chrono::steady_clock::now();
+  switch (what) {
+    case Change::start:
+      entry.core.start(now);
+      break;
+    case Change::stop:
+      entry.core.stop(now);
+      break;
+    case Change::recover:
+      entry.core.recover(now);
+      break;
+  }
+  save(entry, true);
+  entry.dirty = true;
+  settle();
+  if (waiter) {
+    entry.waiters.push_back(std::move(*waiter));
+    answer(entry);
+  }
+  return {};
+}
+
+void Supervisor::arm() {
+  std::optional<supervision::Time> next;
+  for (const auto& [name, entry] : entries_)
+    if (const auto wake = entry.core.wake(); wake && (!next || *wake < *next)) next = wake;
+  if (!next || stopped_) {
+    timer_->cancel();
+    return;
+  }
+  timer_->at(*next, [this] { compare(); });
+}
+
+Result<rpc::DriverDomainView> Supervisor::view(const std::string& name) {
+  const auto found = entries_.find(name);
+  if (found == entries_.end())
+    return fail(ErrorKind::not_found, fmt::format("no driver domain {} is configured", name),
+                "`pciassign domain list` shows them");
+  if (auto domains = toolstack_.ports().xen.domains()) domains_ = std::move(*domains);
+  supervision::Facts facts = gather(found->second);
+  gather_dependents(found->second, facts);
+  return found->second.core.view(facts);
+}
+
+std::vector<rpc::DriverDomainView> Supervisor::views() {
+  std::vector<rpc::DriverDomainView> all;
+  for (const auto& [name, entry] : entries_)
+    if (auto one = view(name)) all.push_back(std::move(*one));
+  return all;
+}
+
+}  // namespace pciassign::daemon

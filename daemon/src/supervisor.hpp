@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/// \file
+/// Keeps the configured driver domains alive: sees to what supervision::Supervision decides. It
+/// gathers the facts, carries the actions out, keeps the state on disk and answers for it.
+#pragma once
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "domain_watcher.hpp"
+#include "log.hpp"
+#include "metrics.hpp"
+#include "pciassign/supervision.hpp"
+#include "pciassign/toolstack.hpp"
+#include "reactor.hpp"
+#include "scheduler.hpp"
+#include "xl.hpp"
+
+namespace pciassign::daemon {
+
+class Supervisor {
+ public:
+  Supervisor(Reactor& reactor, Toolstack& toolstack, Scheduler& scheduler, DomainWatcher& watcher,
+             Xl& xl, Log& log, Metrics& metrics, std::filesystem::path directory);
+  ~Supervisor();
+  Supervisor(const Supervisor&) = delete;
+  Supervisor& operator=(const Supervisor&) = delete;
+
+  /// One that is no longer configured is left as it runs.
+  void set_domains(config::DriverDomains domains);
+  /// Compares every driver domain with what it should be.
+  void compare();
+  /// An event of one of our watches; settle() is to follow when the last one was told.
+  void event(const WatchEvent& event);
+  static bool is_ours(const std::string& token) { return token.starts_with("driver-domain"); }
+  void settle();
+  void stop();
+
+  [[nodiscard]] Result<rpc::DriverDomainView> view(const std::string& name);
+  [[nodiscard]] std::vector<rpc::DriverDomainView> views();
+
+  enum class Change { start, stop, recover };
+  struct Waiter {
+    Change change;
+    std::function<void(Result<rpc::DriverDomainView>)> done;
+    std::function<void(const StepReport&)> on_phase;
+  };
+  /// Without a waiter's `done` nobody waits.
+  Result<void> change(const std::string& name, Change what, std::optional<Waiter> waiter);
+
+  /// For those who watch.
+  std::function<void(const rpc::ChangeEvent&)> on_event;
+
+ private:
+  using Supervision = supervision::Supervision;
+  struct Entry {
+    explicit Entry(Supervision supervision) : core(std::move(supervision)) {}
+    Supervision core;
+    std::string saved;
+    std::set<DomId> watched;
+    std::set<std::string> followed;  ///< Nodes of dependents that are watched.
+    std::vector<Waiter> waiters;
+    bool dirty = false;
+  };
+
+  // What is seen (supervisor_facts.cpp).
+  supervision::Facts gather(Entry& entry);
+  supervision::DomainFacts facts_of(const DomainInfo& info, bool with_devices);
+  void gather_dependents(Entry& entry, supervision::Facts& facts);
+  void find_stray(const Entry& entry, supervision::Facts& facts);
+  void watch_agents(Entry& entry, const supervision::Facts& facts);
+  void follow(Entry& entry, std::set<std::string> paths);
+  std::string read(const std::string& path);
+
+  // What is done.
+  void run(Entry& entry);
+  void save(Entry& entry, bool durable);
+  void perform(Entry& entry, const supervision::Action& action);
+  void begin_rename(const supervision::Rename& rename);
+  void begin_create(Entry& entry, const supervision::Create& create);
+  void begin_destroy(Entry& entry, const supervision::Destroy& destroy);
+  void begin_fence(Entry& entry, DomId domid);
+  void begin_replace(Entry& entry, const Dependent& dependent);
+  void tell(Entry& entry, const supervision::Told& told);
+  void answer(Entry& entry);
+  void answer_failure(Entry& entry, const std::string& words);
+  void arm();
+  /// Something of the entry ended: what it means, and then a look.
+  std::function<void(Result<void>)> then(
+      const std::string& name, std::function<void(Supervision&, const std::optional<Error>&)> what);
+  void plan_over(const Plan& plan, const PlanReport& report);
+
+  Reactor& reactor_;
+  Toolstack& toolstack_;
+  Scheduler& scheduler_;
+  DomainWatcher& watcher_;
+  Xl& xl_;
+  Log& log_;
+  Metrics& metrics_;
+  std::filesystem::path directory_;
+  std::string boot_;
+  std::map<std::string, Entry, std::less<>> entries_;
+  std::vector<DomainInfo> domains_;  ///< Of the present look.
+  std::optional<supervision::Time> noticed_;
+  std::unique_ptr<Reactor::Timer> timer_;
+  bool stopped_ = false, busy_ = false;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+}  // namespace pciassign::daemon

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What a supervisor looks at: Xen, the agents' nodes, the journal, the dependents.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <ctime>
+
+#include "supervisor.hpp"
+
+namespace pciassign::daemon {
+namespace {
+
+using supervision::DomainFacts;
+using supervision::Facts;
+
+std::string agent_path(DomId domid) {
+  return fmt::format("/local/domain/{}/data/pciassign", domid);
+}
+
+/// The agent's word is the driver domain's: only what is known counts.
+std::string known_state(const std::string& state) {
+  constexpr std::array<std::string_view, 5> kStates{"starting", "waiting", "ready", "stopping",
+                                                    "failed"};
+  return std::find(kStates.begin(), kStates.end(), state) == kStates.end() ? std::string() : state;
+}
+
+/// What another domain wrote, as part of a message.
+std::string bounded(std::string text) {
+  constexpr std::size_t kMost = 200;
+  if (text.size() > kMost) text.resize(kMost);
+  for (char& c : text)
+    if (static_cast<unsigned char>(c) < 0x20 || static_cast<unsigned char>(c) >= 0x7f) c = '?';
+  return text;
+}
+
+std::string time_of_day() {
+  const std::time_t now = std::time(nullptr);
+  std::tm parts{};
+  ::gmtime_r(&now, &parts);
+  char text[32];
+  std::strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &parts);
+  return text;
+}
+
+}  // namespace
+
+std::string Supervisor::read(const std::string& path) {
+  return toolstack_.ports().store.read(path).value_or(std::nullopt).value_or(std::string());
+}
+
+DomainFacts Supervisor::facts_of(const DomainInfo& info, bool with_devices) {
+  DomainFacts facts;
+  facts.info = info;
+  facts.name = read(fmt::format("/local/domain/{}/name", info.domid));
+  const std::string agent = agent_path(info.domid);
+  facts.agent = known_state(read(agent + "/state"));
+  if (facts.agent == "failed") facts.agent_message = bounded(read(agent + "/message"));
+  if (facts.agent.empty()) {
+    for (const rpc::RetryView& retry : watcher_.retries())
+      if (retry.domid == info.domid && retry.next_seconds) facts.attach_error = retry.what;
+  }
+  if (!with_devices) return facts;
+  const auto records = toolstack_.ports().journal.all();
+  facts.holds_devices =
+      !records ||
+      std::any_of(records->begin(), records->end(), [&](const AttachmentRecord& record) {
+        return record.domid == info.domid && record.domain_uuid == info.uuid_str();
+      });
+  return facts;
+}
+
+Facts Supervisor::gather(Entry& entry) {
+  Facts facts;
+  facts.now = std::chrono::steady_clock::now();
+  facts.noticed = noticed_.value_or(facts.now);
+  facts.utc = time_of_day();
+  const std::vector<std::string> wanted = entry.core.uuids();
+  const auto& fenced = entry.core.state().fenced;
+  for (const DomainInfo& info : domains_) {
+    std::string uuid = info.uuid_str();
+    facts.all[info.domid] = uuid;
+    if (std::find(wanted.begin(), wanted.end(), uuid) == wanted.end()) continue;
+    const bool old = std::any_of(fenced.begin(), fenced.end(),
+                                 [&](const auto& instance) { return instance.uuid == uuid; });
+    facts.domains.emplace(std::move(uuid), facts_of(info, old));
+  }
+  if (!entry.core.state().instance) find_stray(entry, facts);
+  watch_agents(entry, facts);
+  return facts;
+}
+
+void Supervisor::find_stray(const Entry& entry, Facts& facts) {
+  for (const DomainInfo& info : domains_) {
+    if (info.gone() || info.domid == kDom0 || info.domid >= kDomIo - 1) continue;
+    if (facts.domains.contains(info.uuid_str())) continue;
+    if (read(fmt::format("/local/domain/{}/name", info.domid)) != entry.core.config().name)
+      continue;
+    facts.stray = {info.uuid_str(), info.domid};
+    return;
+  }
+}
+
+/// The heartbeat of a domain that is to be gone wakes nobody.
+void Supervisor::watch_agents(Entry& entry, const Facts& facts) {
+  std::set<DomId> living;
+  const auto& state = entry.core.state();
+  for (const auto* instance : {&state.instance, &state.standby}) {
+    if (!*instance) continue;
+    const auto found = facts.domains.find((*instance)->uuid);
+    if (found != facts.domains.end() && !found->second.info.gone())
+      living.insert(found->second.info.domid);
+  }
+  Store& store = toolstack_.ports().store;
+  std::erase_if(entry.watched, [&](DomId domid) {
+    if (living.contains(domid)) return false;
+    (void)store.unwatch(agent_path(domid), "driver-domain");
+    return true;
+  });
+  for (const DomId domid : living) {
+    if (entry.watched.insert(domid).second) (void)store.watch(agent_path(domid), "driver-domain");
+  }
+}
+
+void Supervisor::gather_dependents(Entry& entry, Facts& facts) {
+  const auto& state = entry.core.state();
+  std::set<DomId> backends;
+  for (const auto& old : state.former) {
+    const auto there = facts.all.find(*old.domid);
+    if (there == facts.all.end() || there->second == old.uuid) backends.insert(*old.domid);
+  }
+  if (state.instance && state.instance->domid) backends.insert(*state.instance->domid);
+  Store& store = toolstack_.ports().store;
+  std::set<std::string> paths;
+  for (const DomId backend : backends) {
+    auto found = find_dependents(store, backend);
+    if (!found) {
+      log_.warning("driver-domain", found.error().message, {{"domain", entry.core.config().name}});
+      continue;
+    }
+    for (Dependent& dependent : *found) {
+      // Records of guests that are gone stay behind where xl was killed.
+      if (!facts.all.contains(dependent.guest)) continue;
+      supervision::DependentFacts one;
+      if (auto now = state_of(store, dependent)) one.state = *now;
+      one.recovery = recovery_of(store, dependent.guest).value_or(Recovery::remove_and_add);
+      one.guest_name = bounded(toolstack_.domain_name(dependent.guest).value_or(""));
+      if (state.instance && state.instance->domid == backend)
+        one.traffic =
+            read(fmt::format("{}/traffic/{}-{}-{}", agent_path(backend), to_string(dependent.kind),
+                             dependent.guest, dependent.devid)) == "1";
+      for (std::string& path : watched_paths(dependent)) paths.insert(std::move(path));
+      one.dependent = std::move(dependent);
+      facts.dependents.push_back(std::move(one));
+    }
+  }
+  follow(entry, entry.core.needs_dependents() ? std::move(paths) : std::set<std::string>());
+}
+
+void Supervisor::follow(Entry& entry, std::set<std::string> paths) {
+  Store& store = toolstack_.ports().store;
+  for (const std::string& path : entry.followed)
+    if (!paths.contains(path)) (void)store.unwatch(path, "driver-domain-guest");
+  for (const std::string& path : paths)
+    if (!entry.followed.contains(path)) (void)store.watch(path, "driver-domain-guest");
+  entry.followed = std::move(paths);
+}
+
+}  // namespace pciassign::daemon

@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/// \file
+/// The decisions of a supervisor of one driver domain, without doing anything: from its durable
+/// state, what is seen of the world, and the time, to what is to be done next. Level-triggered: a
+/// new process with the same durable state goes on where the former one ended.
+#pragma once
+#include <boost/json.hpp>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <tuple>
+#include <variant>
+#include <vector>
+
+#include "pciassign/config_domains.hpp"
+#include "pciassign/dependents.hpp"
+#include "pciassign/hypervisor.hpp"
+#include "pciassign/plan.hpp"
+#include "pciassign/rpc_domains.hpp"
+
+namespace pciassign::supervision {
+
+using Time = Clock::TimePoint;
+
+/// One life of a domain, by the uuid that it was created with: a number is used again.
+struct Instance {
+  std::string uuid;
+  std::optional<DomId> domid;  ///< Once it was seen.
+  Time since{};                ///< When its creation, or its promotion, began.
+  bool created = false;        ///< xl said so, or it was seen to run.
+  bool ready = false;          ///< Its agent said so once.
+  bool promoted = false;       ///< It was the standby.
+};
+
+enum class Cause { crash, shutdown, gone, hang, failed, request };
+std::string_view to_string(Cause cause) noexcept;
+
+struct PhaseTime {
+  std::string phase;
+  std::chrono::microseconds took{0}, at{0};  ///< `at`: since the recovery began.
+};
+enum class RecoveryResult { running, done, failed };
+std::string_view to_string(RecoveryResult result) noexcept;
+struct RecoveryRecord {
+  Cause cause = Cause::crash;
+  bool standby = false;
+  RecoveryResult result = RecoveryResult::running;
+  std::string began_utc;
+  Time began{};
+  std::vector<PhaseTime> phases;
+  [[nodiscard]] bool has(std::string_view phase) const;
+};
+
+/// What outlives the process. Times are of the monotonic clock: the state of another boot is only
+/// good for what is wanted.
+struct State {
+  bool wanted = true;  ///< It is to run.
+  bool given_up = false;
+  std::optional<Instance> instance, standby;
+  std::vector<Instance> fenced;  ///< To be destroyed.
+  std::vector<Instance> former;  ///< Whose dependents are to come to the present instance.
+  std::vector<Time> failures;    ///< Within the window.
+  std::optional<Time> next_try;
+  std::string message;                     ///< Of the last failure.
+  std::vector<RecoveryRecord> recoveries;  ///< The last ones, in their order.
+};
+boost::json::object to_json(const State& state, const std::string& boot);
+/// Of another boot: what is wanted, and how the recoveries went.
+State read_state(std::string_view text, const std::string& boot, bool autostart);
+
+/// One domain as it is.
+struct DomainFacts {
+  DomainInfo info;
+  std::string name;
+  std::string agent, agent_message;  ///< What its agent says.
+  bool holds_devices = false;        ///< By the journal they are still its; asked of fenced ones.
+  std::string attach_error;          ///< Why it has not got its devices yet.
+};
+struct DependentFacts {
+  Dependent dependent;
+  DependentState state;
+  Recovery recovery = Recovery::in_place;
+  bool traffic = false;  ///< The agent has seen a packet or a request of it.
+  std::string guest_name;
+};
+struct Facts {
+  Time now{};
+  Time noticed{};                              ///< When the event was read that led to this look.
+  std::string utc;                             ///< The time of day, for records.
+  std::map<DomId, std::string> all;            ///< Every domain's uuid.
+  std::map<std::string, DomainFacts> domains;  ///< By uuid: those that the state tells of.
+  /// A living domain with the driver domain's name that the state knows nothing of.
+  std::optional<std::pair<std::string, DomId>> stray;
+  std::vector<DependentFacts> dependents;
+};
+
+/// What is to be done; everything is right to be done twice.
+struct Rename {
+  DomId domid;
+  std::string name;
+};
+struct Create {
+  std::string uuid;
+  bool standby;
+};
+struct Destroy {
+  std::string uuid;
+  DomId domid;
+};
+/// Pause it and take its devices back: it lives, but must not go on.
+struct Fence {
+  DomId domid;
+};
+struct ShutDown {
+  DomId domid;
+};
+/// To a standby that has become the instance.
+struct GiveDevices {
+  DomId domid;
+};
+struct Reconnect {
+  Dependent dependent;
+  DomId domid;
+};
+struct Replace {
+  Dependent dependent;
+};
+/// For the log, for those who watch, and for the metrics.
+struct Told {
+  enum class What {
+    began,
+    phase,
+    ready,
+    recovered,
+    stopped,
+    failed,
+    backs_off,
+    gave_up,
+    dependent_failed
+  };
+  What what;
+  std::string words;
+  std::string phase;  ///< With phase.
+  std::chrono::microseconds took{0};
+};
+using Action =
+    std::variant<Rename, Create, Destroy, Fence, ShutDown, GiveDevices, Reconnect, Replace, Told>;
+
+class Supervision {
+ public:
+  Supervision(config::DriverDomain config, State state, std::function<std::string()> new_uuid);
+
+  void set_config(config::DriverDomain config) { config_ = std::move(config); }
+  [[nodiscard]] const config::DriverDomain& config() const { return config_; }
+  [[nodiscard]] const State& state() const { return state_; }
+
+  /// Compares, and says what to do. To be called again after each action's end and each event.
+  std::vector<Action> step(const Facts& facts);
+  /// When step() is to be called at the latest.
+  [[nodiscard]] std::optional<Time> wake() const { return wake_; }
+
+  // What becomes of actions, and what is asked for; step() follows each.
+  void created(const std::string& uuid, const std::optional<Error>& error, Time now);
+  void destroyed(const std::string& uuid, const std::optional<Error>& error, Time now);
+  void fenced(DomId domid, const std::optional<Error>& error, Time now);
+  /// The end of a plan that gave the instance its devices.
+  void given(DomId domid, const std::optional<Error>& error);
+  void replaced(const Dependent& former, const std::optional<Error>& error, Time now);
+  /// A domain's agent beat. True: for the first time, so that step() has to look at it.
+  bool heard(DomId domid, Time now);
+  /// The device of a former instance was reset, and is free.
+  void taken_back(DomId domid, std::chrono::microseconds reset, Time now);
+  void start(Time now);
+  void stop(Time now);
+  void recover(Time now);
+
+  /// Whether step() needs the dependents among the facts.
+  [[nodiscard]] bool needs_dependents() const;
+  /// The domains that facts are needed of, by uuid.
+  [[nodiscard]] std::vector<std::string> uuids() const;
+  [[nodiscard]] std::string state_word() const;
+  [[nodiscard]] rpc::DriverDomainView view(const Facts& facts) const;
+
+ private:
+  struct Silence {
+    Time since{}, looked{};
+  };
+  struct Move {
+    DomId to = 0;
+    Time began{};
+    bool running = false, failed = false, connected = false;
+  };
+  using Key = std::tuple<DomId, DependentKind, std::uint32_t>;
+  static Key key_of(const Dependent& dependent) {
+    return {dependent.guest, dependent.kind, dependent.devid};
+  }
+
+  void look_at_fenced(const Facts& facts);
+  void look_at_instance(const Facts& facts);
+  void look_at_agent(const DomainFacts& domain, const Facts& facts);
+  void look_at_standby(const Facts& facts);
+  void look_at_dependents(const Facts& facts);
+  void begin_what_is_missing(const Facts& facts);
+  void end_recovery(const Facts& facts);
+  [[nodiscard]] bool hangs(const DomainFacts& domain, Time now);
+  [[nodiscard]] bool standby_is_good(const Facts& facts);
+
+  void fail(Cause cause, std::string words, const Facts& facts);
+  void retire(const Instance& instance);
+  void begin_recovery(Cause cause, const Facts& facts);
+  void promote(const Facts& facts);
+  void create(bool standby, const Facts& facts);
+  void become_ready(const Facts& facts);
+  void phase_over(std::string_view phase, Time from, Time now);
+  RecoveryRecord* recovery();
+  [[nodiscard]] const RecoveryRecord* recovery() const;
+  void wake_at(Time when);
+  void tell(Told::What what, std::string words);
+  void prune_failures(Time now);
+
+  config::DriverDomain config_;
+  State state_;
+  std::function<std::string()> new_uuid_;
+  std::vector<Action> actions_;
+  std::optional<Time> wake_;
+
+  // Of this process alone.
+  std::map<std::string, Time> creating_, destroying_;  ///< By uuid: xl runs.
+  std::map<std::string, Time> destroy_again_;
+  std::map<DomId, Time> fencing_;  ///< The end: a time to try again.
+  std::map<DomId, Silence> silence_;
+  std::map<Key, Move> moves_;
+  std::optional<Time> shut_down_since_, standby_again_, packet_until_;
+  std::map<std::string, Error> create_errors_;
+  std::optional<Error> given_error_;
+  std::optional<Time> room_wait_;  ///< The creation waits until the former domain is gone.
+  unsigned standby_failures_ = 0;
+  bool asked_ = false;      ///< To recover.
+  int pending_phases_ = 0;  ///< Noted, but not told.
+  std::vector<std::string> replace_errors_;
+};
+
+}  // namespace pciassign::supervision

@@ -1,0 +1,462 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// The lives of the instances: which one is to go, which one is to come, and when.
+#include "pciassign/supervision.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace pciassign::supervision {
+namespace {
+
+using std::chrono::seconds;
+
+/// A domain that was asked to shut down is destroyed after this.
+constexpr seconds kShutDownLimit{15};
+/// Another try of what failed on dom0's side: to take devices back, to destroy.
+constexpr seconds kAgain{2};
+/// A creation that failed beside its predecessor is tried again when that is gone, or after this.
+constexpr seconds kRoomLimit{30};
+constexpr seconds kLongestBackOff{64}, kLongestStandbyBackOff{256};
+constexpr auto kRunning = Time::max();
+
+seconds back_off(std::size_t failures, seconds most) {
+  if (failures < 2) return seconds(0);
+  return std::min<seconds>(most, seconds(1) * (1LL << std::min<std::size_t>(failures - 2, 10)));
+}
+
+std::string words_for(const DomainInfo& info) {
+  if (info.dying) return "was destroyed";
+  if (info.shutdown_code == 3) return "crashed";
+  if (info.shutdown_code == 4) return "was shut down by its watchdog";
+  return info.shutdown_code == 1 ? "rebooted" : "shut down";
+}
+
+Cause cause_of(const DomainInfo& info) {
+  if (info.dying) return Cause::gone;
+  return info.shutdown_code == 3 || info.shutdown_code == 4 ? Cause::crash : Cause::shutdown;
+}
+
+}  // namespace
+
+Supervision::Supervision(config::DriverDomain config, State state,
+                         std::function<std::string()> new_uuid)
+    : config_(std::move(config)), state_(std::move(state)), new_uuid_(std::move(new_uuid)) {}
+
+std::vector<Action> Supervision::step(const Facts& facts) {
+  actions_.clear();
+  wake_.reset();
+  prune_failures(facts.now);
+  look_at_instance(facts);
+  look_at_standby(facts);
+  look_at_fenced(facts);
+  begin_what_is_missing(facts);
+  look_at_dependents(facts);
+  end_recovery(facts);
+  return std::move(actions_);
+}
+
+std::vector<std::string> Supervision::uuids() const {
+  std::vector<std::string> all;
+  if (state_.instance) all.push_back(state_.instance->uuid);
+  if (state_.standby) all.push_back(state_.standby->uuid);
+  for (const Instance& old : state_.fenced) all.push_back(old.uuid);
+  return all;
+}
+
+void Supervision::wake_at(Time when) {
+  wake_ = wake_ ? std::min(*wake_, when) : when;
+}
+
+void Supervision::tell(Told::What what, std::string words) {
+  actions_.emplace_back(Told{what, std::move(words), {}, {}});
+}
+
+void Supervision::prune_failures(Time now) {
+  std::erase_if(state_.failures, [&](Time when) { return when + config_.crash_window < now; });
+}
+
+/// A domain that somebody created by hand under this name is as good as one of ours.
+void Supervision::look_at_instance(const Facts& facts) {
+  if (!state_.instance && facts.stray && creating_.empty()) {
+    const bool wanted = state_.wanted && !state_.given_up;
+    state_.wanted = true;
+    state_.given_up = false;
+    state_.next_try.reset();
+    Instance found{facts.stray->first, facts.stray->second, facts.now, true, false, false};
+    state_.instance = found;
+    if (!wanted) tell(Told::What::began, "was created by hand, and is supervised from now on");
+    return;  // Its facts come with the next look.
+  }
+  if (!state_.instance) return;
+  Instance& instance = *state_.instance;
+  if (const auto error = create_errors_.extract(instance.uuid)) {
+    // While the former domain is there its memory is missing; that is no failure of this one.
+    if (!state_.fenced.empty() && !room_wait_) {
+      room_wait_ = facts.now + kRoomLimit;
+      state_.message = error.mapped().message;
+      retire(instance);
+      state_.instance.reset();
+      return;
+    }
+    fail(Cause::failed, error.mapped().message, facts);
+    return;
+  }
+  const auto found = facts.domains.find(instance.uuid);
+  if (found == facts.domains.end()) {
+    if (creating_.contains(instance.uuid)) {
+      wake_at(instance.since + config_.start_timeout);
+      return;
+    }
+    if (!instance.domid) {
+      state_.instance.reset();  // A former daemon's xl ended with it, before it had made anything.
+      return;
+    }
+    fail(Cause::gone, "has gone", facts);
+    return;
+  }
+  const DomainFacts& domain = found->second;
+  instance.domid = domain.info.domid;
+  if (domain.info.gone()) {
+    if (!state_.wanted) tell(Told::What::stopped, words_for(domain.info));
+    fail(cause_of(domain.info), words_for(domain.info), facts);
+    return;
+  }
+  if (std::exchange(asked_, false)) {
+    fail(Cause::request, "is replaced on request", facts);
+    return;
+  }
+  if (!state_.wanted) {
+    // One whose agent never spoke has nothing to end orderly.
+    const bool polite = !domain.agent.empty() && !domain.info.paused;
+    if (polite && !shut_down_since_) {
+      shut_down_since_ = facts.now;
+      actions_.emplace_back(ShutDown{domain.info.domid});
+    }
+    const Time limit = shut_down_since_.value_or(facts.now) + kShutDownLimit;
+    if (polite && facts.now < limit) {
+      wake_at(limit);
+      return;
+    }
+    fail(Cause::shutdown, "did not shut down by itself, and is destroyed", facts);
+    return;
+  }
+  // What a former daemon's xl left half made was never let go, and nobody will.
+  if (!instance.created && !creating_.contains(instance.uuid)) {
+    if (domain.info.paused && domain.agent.empty()) {
+      retire(instance);
+      state_.instance.reset();
+      return;
+    }
+    instance.created = true;
+  }
+  if (domain.name != config_.name) {
+    actions_.emplace_back(Rename{domain.info.domid, config_.name});
+    if (instance.promoted) actions_.emplace_back(GiveDevices{domain.info.domid});
+  }
+  if (given_error_) {
+    fail(Cause::failed, std::exchange(given_error_, std::nullopt)->message, facts);
+    return;
+  }
+  look_at_agent(domain, facts);
+}
+
+void Supervision::look_at_agent(const DomainFacts& domain, const Facts& facts) {
+  Instance& instance = *state_.instance;
+  RecoveryRecord* record = recovery();
+  if (!domain.agent.empty() && record != nullptr && !instance.promoted && !record->has("boot"))
+    phase_over("boot", instance.since, facts.now);
+  if (domain.agent == "failed") {
+    fail(Cause::failed,
+         domain.agent_message.empty() ? "its agent failed" : "its agent: " + domain.agent_message,
+         facts);
+    return;
+  }
+  if (domain.agent == "ready" && !instance.ready) become_ready(facts);
+  if (!instance.ready) {
+    const Time limit = instance.since + config_.start_timeout;
+    if (facts.now >= limit) {
+      const std::string why = domain.attach_error.empty() ? "" : ": " + domain.attach_error;
+      fail(Cause::failed,
+           fmt::format("was not ready within {} s{}", config_.start_timeout.count(), why), facts);
+      return;
+    }
+    wake_at(limit);
+  }
+  if (hangs(domain, facts.now))
+    fail(Cause::hang, fmt::format("had no heartbeat for {} s", config_.heartbeat_timeout.count()),
+         facts);
+}
+
+/// Silence counts only while the domain could have spoken and we could have heard it: not while
+/// somebody has paused it, not while this process itself did not run.
+bool Supervision::hangs(const DomainFacts& domain, Time now) {
+  const auto known = silence_.find(domain.info.domid);
+  const auto limit = std::chrono::duration_cast<Time::duration>(config_.heartbeat_timeout);
+  if (known == silence_.end() || limit.count() == 0) return false;
+  Silence& silence = known->second;
+  if (domain.info.paused || now - std::max(silence.looked, silence.since) > limit * 3 / 4)
+    silence.since = now;
+  silence.looked = now;
+  if (now - silence.since >= limit) return true;
+  const bool early = now - silence.since < limit / 2;
+  wake_at(early ? silence.since + limit / 2 : std::min(now + limit / 4, silence.since + limit));
+  return false;
+}
+
+bool Supervision::heard(DomId domid, Time now) {
+  return silence_.insert_or_assign(domid, Silence{now, now}).second;
+}
+
+void Supervision::retire(const Instance& instance) {
+  state_.fenced.push_back(instance);
+  if (instance.domid) {
+    state_.former.push_back(instance);
+    silence_.erase(*instance.domid);
+  }
+  shut_down_since_.reset();
+  moves_.clear();
+}
+
+void Supervision::fail(Cause cause, std::string words, const Facts& facts) {
+  const Instance lost = *state_.instance;
+  Time began = facts.noticed;
+  if (cause == Cause::hang) began = silence_[lost.domid.value_or(0)].since;
+  retire(lost);
+  state_.instance.reset();
+  room_wait_.reset();
+  given_error_.reset();
+  if (!state_.wanted) return;
+  if (cause != Cause::request) {
+    state_.failures.push_back(facts.now);
+    state_.message = words;
+  }
+  if (RecoveryRecord* former = recovery()) former->result = RecoveryResult::failed;
+  begin_recovery(cause, facts);
+  state_.recoveries.back().began = began;
+  tell(cause == Cause::request ? Told::What::began : Told::What::failed, words);
+  phase_over("detect", began, facts.now);
+  if (state_.failures.size() >= config_.most_crashes && cause != Cause::request) {
+    state_.given_up = true;
+    state_.next_try.reset();
+    recovery()->result = RecoveryResult::failed;
+    tell(Told::What::gave_up,
+         fmt::format("{} failures within {} s, the last: it {}", state_.failures.size(),
+                     config_.crash_window.count(), state_.message));
+    return;
+  }
+  const seconds pause = back_off(state_.failures.size(), kLongestBackOff);
+  if (cause == Cause::request || pause.count() == 0) return;
+  state_.next_try = facts.now + pause;
+  tell(Told::What::backs_off, fmt::format("tried again in {} s", pause.count()));
+}
+
+void Supervision::look_at_fenced(const Facts& facts) {
+  std::erase_if(state_.fenced, [&](const Instance& old) {
+    const bool there = facts.domains.contains(old.uuid) || creating_.contains(old.uuid);
+    if (!there) {
+      destroying_.erase(old.uuid);
+      destroy_again_.erase(old.uuid);
+      create_errors_.erase(old.uuid);
+      if (old.domid) fencing_.erase(*old.domid);
+    }
+    return !there;
+  });
+  for (Instance& old : state_.fenced) {
+    const auto found = facts.domains.find(old.uuid);
+    if (found == facts.domains.end()) continue;
+    const DomainFacts& domain = found->second;
+    const DomId domid = domain.info.domid;
+    old.domid = domid;
+    const std::string dead = fmt::format("{}-dead-{}", config_.name, domid);
+    if (domain.name != dead && !domain.name.empty()) actions_.emplace_back(Rename{domid, dead});
+    if (domain.holds_devices) {
+      // Of a domain that is gone the daemon's clean-up takes them.
+      if (domain.info.gone()) continue;
+      const auto fencing = fencing_.find(domid);
+      if (fencing != fencing_.end() && fencing->second > facts.now) {
+        if (fencing->second != kRunning) wake_at(fencing->second);
+        continue;
+      }
+      fencing_[domid] = kRunning;
+      actions_.emplace_back(Fence{domid});
+      continue;
+    }
+    // Only without its devices: libxl would reset those that it finds, and the next one has them.
+    if (destroying_.contains(old.uuid)) continue;
+    if (const auto again = destroy_again_.find(old.uuid);
+        again != destroy_again_.end() && again->second > facts.now) {
+      wake_at(again->second);
+      continue;
+    }
+    destroying_[old.uuid] = facts.now;
+    actions_.emplace_back(Destroy{old.uuid, domid});
+  }
+}
+
+void Supervision::create(bool standby, const Facts& facts) {
+  Instance fresh;
+  fresh.uuid = new_uuid_();
+  fresh.since = facts.now;
+  creating_[fresh.uuid] = facts.now;
+  actions_.emplace_back(Create{fresh.uuid, standby});
+  (standby ? state_.standby : state_.instance) = std::move(fresh);
+}
+
+void Supervision::promote(const Facts& facts) {
+  Instance fresh = *state_.standby;
+  state_.standby.reset();
+  fresh.since = facts.now;
+  fresh.promoted = true;
+  fresh.ready = false;
+  if (RecoveryRecord* record = recovery()) record->standby = true;
+  actions_.emplace_back(Rename{*fresh.domid, config_.name});
+  actions_.emplace_back(GiveDevices{*fresh.domid});
+  state_.instance = std::move(fresh);
+  wake_at(facts.now + config_.start_timeout);
+}
+
+bool Supervision::standby_is_good(const Facts& facts) {
+  if (!state_.standby) return false;
+  const auto found = facts.domains.find(state_.standby->uuid);
+  return found != facts.domains.end() && !found->second.info.gone() && !found->second.info.paused &&
+         found->second.agent == "waiting";
+}
+
+void Supervision::begin_what_is_missing(const Facts& facts) {
+  if (state_.instance || !state_.wanted || state_.given_up) return;
+  if (standby_is_good(facts)) {
+    state_.next_try.reset();
+    promote(facts);
+    return;
+  }
+  if (state_.next_try && *state_.next_try > facts.now) {
+    wake_at(*state_.next_try);
+    return;
+  }
+  if (room_wait_ && !state_.fenced.empty() && facts.now < *room_wait_) {
+    wake_at(*room_wait_);
+    return;
+  }
+  state_.next_try.reset();
+  if (facts.stray) return;  // Adopted with the next look.
+  create(false, facts);
+  wake_at(facts.now + config_.start_timeout);
+}
+
+void Supervision::look_at_standby(const Facts& facts) {
+  const bool wanted = config_.standby && state_.wanted && !state_.given_up;
+  if (!state_.standby) {
+    // Not beside a recovery: whatever it needs of the machine goes to that first.
+    if (!wanted || recovery() != nullptr || !state_.instance || !state_.instance->ready) return;
+    if (standby_again_ && *standby_again_ > facts.now) {
+      wake_at(*standby_again_);
+      return;
+    }
+    create(true, facts);
+    wake_at(facts.now + config_.start_timeout);
+    return;
+  }
+  Instance& standby = *state_.standby;
+  const auto found = facts.domains.find(standby.uuid);
+  std::string why;
+  if (const auto error = create_errors_.extract(standby.uuid)) {
+    why = error.mapped().message;
+  } else if (found == facts.domains.end()) {
+    if (creating_.contains(standby.uuid)) return;
+    why = "has gone";
+  } else {
+    const DomainFacts& domain = found->second;
+    standby.domid = domain.info.domid;
+    const bool half = !standby.created && !creating_.contains(standby.uuid) && domain.agent.empty();
+    const Time limit = standby.since + config_.start_timeout;
+    if (domain.info.gone()) {
+      why = words_for(domain.info);
+    } else if (domain.agent == "failed") {
+      why = "its agent: " + domain.agent_message;
+    } else if ((half && domain.info.paused) || !wanted) {
+      why = "is not wanted";
+    } else if (hangs(domain, facts.now)) {
+      why = "had no heartbeat";
+    } else if (domain.agent == "waiting") {
+      if (!std::exchange(standby.ready, true)) standby_failures_ = 0;
+      standby.created = true;
+      return;
+    } else if (facts.now >= limit) {
+      why = "was not ready in time";
+    } else {
+      wake_at(limit);
+      return;
+    }
+  }
+  if (wanted && why != "is not wanted") {
+    ++standby_failures_;
+    standby_again_ = facts.now + back_off(standby_failures_ + 1, kLongestStandbyBackOff);
+    tell(Told::What::failed, "its standby " + why);
+  }
+  state_.fenced.push_back(standby);
+  if (standby.domid) silence_.erase(*standby.domid);
+  state_.standby.reset();
+}
+
+void Supervision::become_ready(const Facts& facts) {
+  Instance& instance = *state_.instance;
+  instance.ready = instance.created = true;
+  state_.message.clear();
+  room_wait_.reset();
+  if (RecoveryRecord* record = recovery()) {
+    const auto boot = std::find_if(record->phases.begin(), record->phases.end(),
+                                   [](const PhaseTime& phase) { return phase.phase == "boot"; });
+    phase_over("ready", boot == record->phases.end() ? instance.since : record->began + boot->at,
+               facts.now);
+  }
+  tell(Told::What::ready, "is ready");
+}
+
+void Supervision::created(const std::string& uuid, const std::optional<Error>& error, Time) {
+  creating_.erase(uuid);
+  if (error) {
+    create_errors_[uuid] = *error;
+    return;
+  }
+  for (std::optional<Instance>* slot : {&state_.instance, &state_.standby})
+    if (*slot && (*slot)->uuid == uuid) (*slot)->created = true;
+}
+
+void Supervision::destroyed(const std::string& uuid, const std::optional<Error>& error, Time now) {
+  // A domain that stays although xl succeeded is dying: nothing more can be done for it.
+  if (!error) return;
+  destroying_.erase(uuid);
+  destroy_again_[uuid] = now + kAgain;
+}
+
+void Supervision::fenced(DomId domid, const std::optional<Error>& error, Time now) {
+  fencing_[domid] = error ? now + kAgain : now;
+}
+
+void Supervision::given(DomId domid, const std::optional<Error>& error) {
+  if (error && state_.instance && state_.instance->domid == domid && !state_.instance->ready)
+    given_error_ = error;
+}
+
+void Supervision::start(Time) {
+  state_.wanted = true;
+  if (std::exchange(state_.given_up, false)) state_.failures.clear();
+  state_.next_try.reset();
+  shut_down_since_.reset();
+}
+
+void Supervision::stop(Time) {
+  state_.wanted = false;
+  state_.given_up = false;
+  state_.next_try.reset();
+  if (RecoveryRecord* record = recovery()) record->result = RecoveryResult::failed;
+}
+
+void Supervision::recover(Time now) {
+  start(now);
+  state_.failures.clear();
+  asked_ = state_.instance.has_value();
+}
+
+}  // namespace pciassign::supervision

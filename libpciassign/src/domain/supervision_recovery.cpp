@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// A recovery from its begin to the first packet: its phases, and the dependents that follow.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "pciassign/supervision.hpp"
+
+namespace pciassign::supervision {
+namespace {
+
+using std::chrono::microseconds;
+using std::chrono::seconds;
+
+/// A guest that has not followed by then is told of, and the recovery is over without it. Its nodes
+/// stay as they are: a guest that was paused follows when it runs again, while removing the device
+/// of one that said that it follows would take its mounted file systems away.
+constexpr seconds kMoveLimit{20};
+/// Nothing may have been sent: so long is the first packet waited for.
+constexpr seconds kPacketLimit{120};
+constexpr std::size_t kMostRecords = 8;
+
+microseconds since(Time from, Time now) {
+  return std::chrono::duration_cast<microseconds>(now - from);
+}
+
+}  // namespace
+
+std::string_view to_string(Cause cause) noexcept {
+  switch (cause) {
+    case Cause::crash:
+      return "crash";
+    case Cause::shutdown:
+      return "shutdown";
+    case Cause::gone:
+      return "gone";
+    case Cause::hang:
+      return "hang";
+    case Cause::failed:
+      return "failed";
+    case Cause::request:
+      return "request";
+  }
+  return "failed";
+}
+
+std::string_view to_string(RecoveryResult result) noexcept {
+  switch (result) {
+    case RecoveryResult::running:
+      return "running";
+    case RecoveryResult::done:
+      return "done";
+    case RecoveryResult::failed:
+      return "failed";
+  }
+  return "failed";
+}
+
+bool RecoveryRecord::has(std::string_view phase) const {
+  return std::any_of(phases.begin(), phases.end(),
+                     [&](const PhaseTime& time) { return time.phase == phase; });
+}
+
+const RecoveryRecord* Supervision::recovery() const {
+  const bool running =
+      !state_.recoveries.empty() && state_.recoveries.back().result == RecoveryResult::running;
+  return running ? &state_.recoveries.back() : nullptr;
+}
+
+RecoveryRecord* Supervision::recovery() {
+  return const_cast<RecoveryRecord*>(std::as_const(*this).recovery());
+}
+
+void Supervision::begin_recovery(Cause cause, const Facts& facts) {
+  if (state_.recoveries.size() >= kMostRecords) state_.recoveries.erase(state_.recoveries.begin());
+  RecoveryRecord record;
+  record.cause = cause;
+  record.began = facts.now;
+  record.began_utc = facts.utc;
+  state_.recoveries.push_back(std::move(record));
+  packet_until_.reset();
+}
+
+void Supervision::phase_over(std::string_view phase, Time from, Time now) {
+  RecoveryRecord& record = state_.recoveries.back();
+  const PhaseTime time{std::string(phase), since(from, now), since(record.began, now)};
+  record.phases.push_back(time);
+  actions_.emplace_back(
+      Told{Told::What::phase,
+           fmt::format("{} took {:.3f} s", phase, std::chrono::duration<double>(time.took).count()),
+           time.phase, time.took});
+}
+
+void Supervision::taken_back(DomId domid, microseconds reset, Time now) {
+  RecoveryRecord* record = recovery();
+  // It may have been destroyed by now, and its dependents are not here yet.
+  const bool ours = std::any_of(state_.former.begin(), state_.former.end(),
+                                [&](const Instance& old) { return old.domid == domid; });
+  if (record == nullptr || !ours || record->has("fence")) return;
+  const microseconds at = since(record->began, now);
+  const microseconds begun = record->phases.empty() ? microseconds(0) : record->phases.back().at;
+  record->phases.push_back({"fence", at - begun, at});
+  record->phases.push_back({"reset", reset, at});
+  pending_phases_ = 2;
+}
+
+bool Supervision::needs_dependents() const {
+  return state_.instance && state_.instance->domid &&
+         (!state_.former.empty() || recovery() != nullptr || packet_until_.has_value());
+}
+
+void Supervision::look_at_dependents(const Facts& facts) {
+  for (; pending_phases_ > 0; --pending_phases_) {
+    const PhaseTime& time = state_.recoveries.back().phases.end()[-pending_phases_];
+    actions_.emplace_back(Told{Told::What::phase,
+                               fmt::format("{} took {:.3f} s", time.phase,
+                                           std::chrono::duration<double>(time.took).count()),
+                               time.phase, time.took});
+  }
+  // A number that belongs to another domain by now has other dependents.
+  std::erase_if(state_.former, [&](const Instance& old) {
+    const auto there = facts.all.find(*old.domid);
+    return there != facts.all.end() && there->second != old.uuid;
+  });
+  if (!state_.instance || !needs_dependents()) return;
+  const auto found = facts.domains.find(state_.instance->uuid);
+  if (found == facts.domains.end()) return;
+  const DomainFacts& domain = found->second;
+  if (domain.agent != "waiting" && domain.agent != "ready") return;
+  const DomId domid = domain.info.domid;
+  bool all_here = true;
+  for (const DependentFacts& one : facts.dependents) {
+    const bool here = one.dependent.backend == domid;
+    all_here = all_here && here;
+    if (here && one.state.connected()) {
+      Move& move = moves_[key_of(one.dependent)];
+      move.to = domid;
+      move.connected = true;
+      continue;
+    }
+    const auto [at, fresh] = moves_.try_emplace(key_of(one.dependent), Move{domid, facts.now});
+    Move& move = at->second;
+    move.connected = false;
+    if (!move.failed && facts.now - move.began >= kMoveLimit) {
+      move.failed = true;
+      tell(Told::What::dependent_failed,
+           fmt::format("{} {} of {} (domain {}) has not come back within {} s",
+                       to_string(one.dependent.kind), one.dependent.devid, one.guest_name,
+                       one.dependent.guest, kMoveLimit.count()));
+    }
+    if (!move.failed) wake_at(move.began + kMoveLimit);
+    if (here || move.running) continue;
+    if (one.recovery == Recovery::in_place) {
+      actions_.emplace_back(Reconnect{one.dependent, domid});
+    } else if (fresh || !move.failed) {
+      move.running = true;
+      actions_.emplace_back(Replace{one.dependent});
+    }
+  }
+  if (all_here) state_.former.clear();
+}
+
+void Supervision::replaced(const Dependent& former, const std::optional<Error>& error, Time) {
+  const auto found = moves_.find(key_of(former));
+  if (found == moves_.end()) return;
+  if (error) {
+    found->second.running = false;
+    found->second.failed = true;
+    replace_errors_.push_back(error->message);
+  } else {
+    moves_.erase(found);
+  }
+}
+
+void Supervision::end_recovery(const Facts& facts) {
+  for (std::string& words : replace_errors_) tell(Told::What::dependent_failed, std::move(words));
+  replace_errors_.clear();
+  RecoveryRecord* record = recovery();
+  const auto packet = [&] {
+    return std::any_of(facts.dependents.begin(), facts.dependents.end(),
+                       [](const DependentFacts& one) { return one.traffic; });
+  };
+  if (record != nullptr) {
+    if (!state_.instance || !state_.instance->ready) return;
+    const bool settled = std::all_of(
+        facts.dependents.begin(), facts.dependents.end(), [&](const DependentFacts& one) {
+          const auto move = moves_.find(key_of(one.dependent));
+          return move != moves_.end() && (move->second.connected || move->second.failed);
+        });
+    if (!settled) return;
+    if (!facts.dependents.empty()) {
+      const microseconds begun =
+          record->phases.empty() ? microseconds(0) : record->phases.back().at;
+      phase_over("reattach", record->began + begun, facts.now);
+      packet_until_ = facts.now + kPacketLimit;
+    }
+    record->result = RecoveryResult::done;
+    tell(Told::What::recovered,
+         fmt::format("is back after {:.3f} s",
+                     std::chrono::duration<double>(facts.now - record->began).count()));
+  }
+  if (!packet_until_) return;
+  if (packet()) {
+    RecoveryRecord& last = state_.recoveries.back();
+    phase_over("first-packet", last.began + last.phases.back().at, facts.now);
+    packet_until_.reset();
+  } else if (facts.now >= *packet_until_) {
+    packet_until_.reset();
+  } else {
+    wake_at(*packet_until_);
+  }
+}
+
+std::string Supervision::state_word() const {
+  if (!state_.wanted) return state_.instance || !state_.fenced.empty() ? "stopping" : "stopped";
+  if (state_.given_up) return "given-up";
+  if (!state_.instance && state_.next_try) return "backing-off";
+  if (recovery() != nullptr) return "recovering";
+  return state_.instance && state_.instance->ready ? "ready" : "starting";
+}
+
+rpc::DriverDomainView Supervision::view(const Facts& facts) const {
+  rpc::DriverDomainView view;
+  view.name = config_.name;
+  view.driver_class = config::to_string(config_.driver_class);
+  for (const DeviceSpec& device : config_.devices) view.devices.push_back(device.str());
+  view.state = state_word();
+  view.crashes = static_cast<unsigned>(state_.failures.size());
+  view.message = state_.message;
+  if (state_.next_try)
+    view.retry_seconds =
+        std::max(std::chrono::duration<double>(*state_.next_try - facts.now).count(), 0.0);
+  const auto facts_of = [&](const std::optional<Instance>& instance) -> const DomainFacts* {
+    const auto found = instance ? facts.domains.find(instance->uuid) : facts.domains.end();
+    return found == facts.domains.end() ? nullptr : &found->second;
+  };
+  if (const DomainFacts* domain = facts_of(state_.instance)) {
+    view.domid = domain->info.domid;
+    view.agent = domain->agent;
+    if (view.message.empty()) view.message = domain->attach_error;
+  }
+  if (config_.standby) {
+    view.standby = rpc::StandbyView{std::nullopt, state_.standby ? "starting" : "absent"};
+    if (const DomainFacts* domain = facts_of(state_.standby)) {
+      view.standby->domid = domain->info.domid;
+      if (domain->agent == "waiting") view.standby->state = "waiting";
+    }
+  }
+  if (view.state == "recovering" || view.state == "starting") {
+    if (!view.domid)
+      view.phase = room_wait_ ? "wait for the former domain's end" : "create";
+    else if (view.agent.empty())
+      view.phase = "boot";
+    else if (view.agent != "ready")
+      view.phase = "wait for the service";
+    else
+      view.phase = "connect the guests";
+  }
+  if (!state_.recoveries.empty()) {
+    const RecoveryRecord& last = state_.recoveries.back();
+    rpc::RecoveryView recovery{std::string(to_string(last.cause)),
+                               last.standby ? "standby" : "cold",
+                               std::string(to_string(last.result)),
+                               last.began_utc,
+                               {}};
+    for (const PhaseTime& time : last.phases)
+      recovery.phases.push_back({time.phase, std::chrono::duration<double>(time.took).count(),
+                                 std::chrono::duration<double>(time.at).count()});
+    view.last_recovery = std::move(recovery);
+  }
+  for (const DependentFacts& one : facts.dependents) {
+    const auto move = moves_.find(key_of(one.dependent));
+    std::string state =
+        one.state.connected() && one.dependent.backend == view.domid ? "connected" : "waiting";
+    if (state != "connected" && move != moves_.end())
+      state = move->second.failed ? "failed" : "reconnecting";
+    view.dependents.push_back({one.guest_name, one.dependent.guest,
+                               std::string(pciassign::to_string(one.dependent.kind)),
+                               one.dependent.devid, one.dependent.name, std::move(state),
+                               std::string(pciassign::to_string(one.recovery))});
+  }
+  return view;
+}
+
+}  // namespace pciassign::supervision

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Driver domains on a simulated machine: a toolstack of ours, agents played by the tests.
+#include <fstream>
+#include <map>
+
+#include "fixture.hpp"
+#include "pciassign/rpc_domains.hpp"
+
+namespace pciassign::test {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+/// xl as far as a supervisor needs it, on the simulated machine. Touched on the loop alone.
+struct Machine {
+  explicit Machine(sim::World& its_world) : world(its_world) {}
+  sim::World& world;
+  DomId next = 10;
+  std::map<DomId, std::string> made;          ///< Every domain that was created, with its name.
+  std::vector<std::string> commands;          ///< As they were run.
+  std::map<std::string, std::string> errors;  ///< First word of a command to its error.
+  bool hold_create = false;                   ///< It does not come back, as if killed, or slow.
+};
+
+class SimulatedXl final : public daemon::Xl {
+ public:
+  SimulatedXl(Machine& machine, daemon::Reactor& reactor) : machine_(machine), reactor_(reactor) {}
+  void run(std::vector<std::string> words, std::chrono::milliseconds, Done done) override {
+    std::string line;
+    for (const std::string& word : words) line += (line.empty() ? "" : " ") + word;
+    machine_.commands.push_back(line);
+    if (const auto error = machine_.errors.find(words[0]); error != machine_.errors.end()) {
+      done_later(done, fail(ErrorKind::failed, error->second));
+      return;
+    }
+    if (words[0] == "create") {
+      create(words);
+      if (machine_.hold_create) return;
+    } else if (words[0] == "destroy") {
+      machine_.world.destroy(static_cast<DomId>(std::stoul(words[1])));
+    }
+    done_later(done, {});
+  }
+
+ private:
+  void done_later(const Done& done, const Result<void>& result) {
+    reactor_.post([done, result] { done(result); });
+  }
+  void create(const std::vector<std::string>& words) {
+    const std::filesystem::path config = words[3];
+    std::string name = config.parent_path().filename();
+    if (config.filename() == "standby.cfg") name += "-standby";
+    const DomId domid = machine_.next++;
+    machine_.made[domid] = name;
+    machine_.world.add_domain(domid, name);
+    auto& domain = machine_.world.xen.all[domid];
+    std::string digits;
+    for (const char c : words[4].substr(6, 36))
+      if (c != '-') digits += c;
+    for (std::size_t i = 0; i < 16; ++i)
+      domain.info.uuid[i] =
+          static_cast<std::uint8_t>(std::stoul(digits.substr(2 * i, 2), nullptr, 16));
+    // xl's own pause is over before anybody looks; that of the daemon is to come.
+    domain.pause_count = machine_.hold_create ? 1 : 0;
+    domain.info.paused = machine_.hold_create;
+  }
+  Machine& machine_;
+  daemon::Reactor& reactor_;
+};
+
+class Supervised : public DaemonTest {
+ protected:
+  Supervised() {
+    daemons_xl = [this](daemon::Reactor& reactor) {
+      return std::make_unique<SimulatedXl>(machine, reactor);
+    };
+    entry.name = "net";
+    entry.devices = {DeviceSpec::parse("00:04.0").value()};
+    entry.config = "/v/net/domain.cfg";
+    entry.origin = "test";
+  }
+  void supervise() { start({}, {{"net", entry}}); }
+  void say(DomId domid, const std::string& state) {
+    on_loop([&] {
+      world.store.put("/local/domain/" + std::to_string(domid) + "/data/pciassign/state", state);
+      return 0;
+    });
+  }
+  void beat(DomId domid) {
+    on_loop([&] {
+      world.store.put("/local/domain/" + std::to_string(domid) + "/data/pciassign/heartbeat",
+                      std::to_string(++beats_));
+      return 0;
+    });
+  }
+  bool has_nic(DomId domid) {
+    return eventually([&] {
+      const auto record = world.records().find(nic);
+      return record && *record && (*record)->domid == domid && (*record)->phase == Phase::attached;
+    });
+  }
+  rpc::DriverDomainView view() {
+    return rpc::from_json<rpc::DriverDomainView>(
+               client().call("driver-domain", {{"name", "net"}}).value())
+        .value();
+  }
+  bool reaches(const std::string& state) {
+    for (int i = 0; i < 500; ++i) {
+      if (view().state == state) return true;
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    return false;
+  }
+  bool exists(DomId domid) {
+    return on_loop([&] { return world.xen.all.contains(domid); });
+  }
+  bool vanishes(DomId domid) {
+    return eventually([&] { return !world.xen.all.contains(domid); });
+  }
+  void crash(DomId domid) {
+    on_loop([&] {
+      world.crash(domid);
+      return 0;
+    });
+  }
+  /// Up to the first instance's word that it is ready.
+  void begin() {
+    supervise();
+    ASSERT_TRUE(has_nic(10));
+    say(10, "ready");
+    ASSERT_TRUE(reaches("ready"));
+  }
+  std::vector<std::string> phases() {
+    std::vector<std::string> names;
+    for (const auto& phase : view().last_recovery.value_or(rpc::RecoveryView{}).phases)
+      names.push_back(phase.phase);
+    return names;
+  }
+
+  config::DriverDomain entry;
+  Machine machine{world};
+
+ private:
+  int beats_ = 0;
+};
+
+TEST_F(Supervised, is_created_with_its_device_and_ready_when_its_agent_says_so) {
+  begin();
+  const auto now = view();
+  EXPECT_EQ(now.domid, DomId{10});
+  EXPECT_EQ(now.agent, "ready");
+  EXPECT_EQ(now.crashes, 0U);
+  EXPECT_FALSE(now.last_recovery);
+  const auto all =
+      rpc::from_json<rpc::DriverDomainsResult>(client().call("driver-domains", {}).value());
+  ASSERT_TRUE(all);
+  EXPECT_EQ(all->domains.size(), 1U);
+}
+
+TEST_F(Supervised, comes_back_after_a_crash) {
+  begin();
+  crash(10);
+  ASSERT_TRUE(has_nic(11));
+  EXPECT_TRUE(vanishes(10));
+  EXPECT_EQ(view().state, "recovering");
+  say(11, "ready");
+  ASSERT_TRUE(reaches("ready"));
+  const auto now = view();
+  EXPECT_EQ(now.domid, DomId{11});
+  EXPECT_EQ(now.crashes, 1U);
+  ASSERT_TRUE(now.last_recovery);
+  EXPECT_EQ(now.last_recovery->cause, "crash");
+  EXPECT_EQ(now.last_recovery->way, "cold");
+  EXPECT_EQ(now.last_recovery->result, "done");
+  EXPECT_THAT(phases(), ElementsAre("detect", "fence", "reset", "boot", "ready"));
+}
+
+TEST_F(Supervised, is_left_alone_by_a_daemon_that_starts_again) {
+  begin();
+  stop();
+  supervise();
+  EXPECT_TRUE(reaches("ready"));
+  EXPECT_EQ(view().domid, DomId{10});
+  EXPECT_EQ(machine.commands.size(), 1U);
+}
+
+TEST_F(Supervised, stops_and_starts_on_request) {
+  begin();
+  EXPECT_TRUE(client().call("driver-domain-stop", {{"name", "net"}, {"wait", false}}));
+  EXPECT_TRUE(eventually(
+      [&] { return world.store.tree().read("/local/domain/10/control/shutdown") == "poweroff"; }));
+  EXPECT_EQ(view().state, "stopping");
+  on_loop([&] {
+    auto& info = world.xen.all.at(10).info;
+    info.shutdown = true;
+    info.shutdown_code = 0;
+    world.store.fire("@releaseDomain");
+    return 0;
+  });
+  EXPECT_TRUE(vanishes(10));
+  ASSERT_TRUE(reaches("stopped"));
+  stop();
+  supervise();
+  EXPECT_EQ(view().state, "stopped") << "what was asked for outlives the daemon";
+  EXPECT_TRUE(client().call("driver-domain-start", {{"name", "net"}, {"wait", false}}));
+  ASSERT_TRUE(has_nic(11));
+  say(11, "ready");
+  EXPECT_TRUE(reaches("ready"));
+  EXPECT_FALSE(view().last_recovery);
+  const auto started = client().call("driver-domain-start", {{"name", "net"}});
+  ASSERT_TRUE(started) << "it runs already";
+}
+
+TEST_F(Supervised, is_replaced_on_request_though_it_lives) {
+  begin();
+  EXPECT_TRUE(client().call("driver-domain-recover", {{"name", "net"}, {"wait", false}}));
+  EXPECT_TRUE(vanishes(10));
+  ASSERT_TRUE(has_nic(11));
+  say(11, "ready");
+  EXPECT_TRUE(reaches("ready"));
+  EXPECT_EQ(view().last_recovery->cause, "request");
+  EXPECT_EQ(view().crashes, 0U);
+}
+
+TEST_F(Supervised, nobody_but_root_and_no_unknown_name) {
+  begin();
+  const auto wrong = client().call("driver-domain", {{"name", "other"}});
+  ASSERT_FALSE(wrong);
+  EXPECT_EQ(wrong.error().kind, ErrorKind::not_found);
+  EXPECT_FALSE(client().call("driver-domain-start", {{"name", "other"}}));
+}
+
+}  // namespace
+}  // namespace pciassign::test
