@@ -1,17 +1,20 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # testbed: --back ours --front ours --daemon off --device rtl8139,addr=6 --timeout 900
+# arguments: ${KILL_STRIDE:-3}
 #
 # The daemon dies by SIGKILL after each step of an attach that seizes its device, of a detach, of a reserve and of a
 # release, on real Xen; another one is started, and everything agrees: all or nothing.
 #
 # At its most talkative the daemon writes one line of log at each step, when the step is over and before the next one
 # begins. strace lets the kernel kill it when it enters the Nth of these writes: N grows until the plan ends unharmed, so
-# that no step can be missed, and the daemon itself needs no means to be killed by.
+# that no step can be missed, and the daemon itself needs no means to be killed by. The argument is by what N grows: with
+# 1 the daemon dies after each step, with 3 after each third.
 . /usr/share/pciassign-tests/lib.sh
 . /usr/share/pciassign-tests/rights.sh
 . /usr/share/pciassign-tests/daemon.sh
 
+stride=${1:-1}
 nic=0000:00:04.0
 spare=0000:00:06.0
 log=/host/logs/pciassignd-kills.log
@@ -34,9 +37,9 @@ die_at() {
 # walk LEAST PREPARE CONVERGED COMMAND...: kills the daemon at each of the lines that COMMAND makes it write, LEAST of
 # them or more; after each death a new daemon has to bring things to where CONVERGED is content.
 walk() {
-	local least=$1 prepare=$2 converged=$3 n status last
+	local least=$1 prepare=$2 converged=$3 n status last deaths=0
 	shift 3
-	for ((n = 1; ; n++)); do
+	for ((n = 1; ; n += stride)); do
 		"$prepare"
 		wait_quiet 60
 		die_at "$n"
@@ -50,12 +53,13 @@ walk() {
 		start_daemon "$log"
 		wait_quiet 60
 		at_once "$converged"
+		deaths=$((deaths + 1))
 		printf '   %s: it had said: %s\n' "$n" "$last"
 	done
 	kill "$tracer_pid"
 	exec {tracer}<&-
-	((n > least)) || fail "only $((n - 1)) places to die in were found: $*"
-	echo "   $((n - 1)) deaths"
+	((n > least)) || fail "at most $((n - 1)) places to die in were found: $*"
+	echo "   $deaths deaths"
 	wait_quiet 60
 	at_once "$converged"
 }
