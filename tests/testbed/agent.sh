@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+#
+# Driver domains made by hand, of the agent and the modules that it needs, for tests of the agent alone.
+
+agent_kernel=/usr/lib/pciassign-testbed/vmlinux
+agent_program=/usr/libexec/pciassign/pciassign-agent
+
+# agent_image NAME CLASS MODULES CONFIGURATION: an initramfs at /run/NAME.cpio. CONFIGURATION: what follows in the agent's own.
+agent_image() {
+	local name=$1 class=$2 configuration=$4 root=/run/image-$1 file list='' word
+	rm -rf "$root"
+	mkdir -p "$root"/{dev,proc,sys,etc,sbin}
+	cp "$agent_program" "$root/init"
+	ln -s ../init "$root/sbin/poweroff"
+	ln -s ../init "$root/sbin/reboot"
+	for word in $3; do modprobe --show-depends --ignore-install "$word"; done |
+		awk '$1 == "insmod" && !seen[$2]++ { print $2 }' >"$root/modules"
+	while read -r file; do
+		mkdir -p "$root${file%/*}"
+		cp "$file" "$root$file"
+		list+="\"$file\", "
+	done <"$root/modules"
+	rm "$root/modules"
+	{
+		echo "class = \"$class\""
+		echo "modules = [${list%, }]"
+		echo "$configuration"
+	} >"$root/etc/pciassign-agent.toml"
+	(cd "$root" && find . | busybox cpio -o -H newc 2>/dev/null) >"/run/$name.cpio"
+	rm -rf "$root"
+}
+
+# agent_start NAME [LINE]...: creates the driver domain; LINEs are added to its configuration.
+agent_start() {
+	local name=$1 line
+	shift
+	cat >"/run/$name.cfg" <<-EOF
+		name = "$name"
+		type = "pv"
+		kernel = "$agent_kernel"
+		ramdisk = "/run/$name.cpio"
+		memory = 128
+		maxmem = 128
+		vcpus = 1
+		passthrough = "enabled"
+		e820_host = 1
+		on_crash = "destroy"
+		on_reboot = "destroy"
+		extra = "console=hvc0 panic=-1"
+	EOF
+	for line in "$@"; do echo "$line" >>"/run/$name.cfg"; done
+	xl create -q "/run/$name.cfg"
+}
+
+# agent_data NAME: where it speaks.
+agent_data() { echo "/local/domain/$(xl domid "$1")/data/pciassign"; }
+
+# agent_state NAME SECONDS STATE: until it says STATE.
+agent_state() {
+	wait_xenstore "$2" "$(agent_data "$1")/state" == "$3" && return
+	xenstore-ls "$(agent_data "$1")"
+	tail -n 30 "/host/logs/guest-$1.log"
+	return 1
+}
+
+# backend NAME KIND GUEST DEVID: the device's directory in the driver domain's part of xenstore.
+backend() { echo "/local/domain/$(xl domid "$1")/backend/$2/$(xl domid "$3")/$4"; }
+
+# assert_no_devices NAME KIND: no guest has a device of it.
+assert_no_devices() {
+	local left
+	left=$(xenstore-ls "/local/domain/$(xl domid "$1")/backend/$2" 2>/dev/null)
+	assert_equal "devices of $1 in xenstore" "" "$left"
+	left=$(xenstore-ls "$(agent_data "$1")/traffic" 2>/dev/null)
+	assert_equal "traffic of devices of $1" "" "$left"
+}
