@@ -31,6 +31,15 @@ int doctor(Environment& environment, const Options& options, Output& output);
 int report(Environment& environment, const Options& options, Output& output);
 // completion.cpp
 int completion(Environment& environment, const Options& options, Output& output);
+// domain.cpp
+int domain_list(Environment& environment, const Options& options, Output& output);
+int domain_show(Environment& environment, const Options& options, Output& output);
+/// domain start, stop, recover.
+int domain_change(Environment& environment, const Options& options, Output& output);
+// domain_create.cpp
+int domain_create(Environment& environment, const Options& options, Output& output);
+// domain_remove.cpp
+int domain_remove(Environment& environment, const Options& options, Output& output);
 // xl_names.cpp
 int xl_list(Environment& environment, const Options& options, Output& output);
 int xl_attach(Environment& environment, const Options& options, Output& output);

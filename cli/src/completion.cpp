@@ -13,18 +13,17 @@ namespace pciassign::cli {
 namespace {
 
 /// What a shell runs to offer words; empty where files or nothing are offered.
-std::string_view offer(Completes what) {
+std::string offer(Completes what) {
+  if (const std::string_view words = choices(what); !words.empty())
+    return fmt::format("echo {}", words);
   switch (what) {
     case Completes::device:
       return "ls /sys/bus/pci/devices";
     case Completes::domain:
       return "xl list 2>/dev/null | awk 'NR > 1 { print $1 }'";
-    case Completes::shell:
-      return "echo bash zsh";
-    case Completes::on_failure:
-      return "echo start keep-paused";
-    case Completes::file:
-    case Completes::nothing:
+    case Completes::driver_domain:
+      return "cd /etc/pciassign/domains.d 2>/dev/null && ls | sed -n 's/[.]toml$//p'";
+    default:
       break;
   }
   return "";
@@ -71,7 +70,7 @@ std::string joined(const std::set<std::string>& words) {
 /// `compgen` for what belongs at a place.
 std::string bash_offer(Completes what) {
   if (what == Completes::file) return "COMPREPLY=($(compgen -f -- \"$word\"))";
-  const std::string_view from = offer(what);
+  const std::string from = offer(what);
   if (from.empty()) return "COMPREPLY=()";
   return fmt::format("COMPREPLY=($(compgen -W \"$({})\" -- \"$word\"))", from);
 }
@@ -107,19 +106,17 @@ void bash(std::ostream& out) {
          "  for ((i = first; i < COMP_CWORD; i++)); do\n"
          "    [[ ${COMP_WORDS[i]} == -* ]] || at=$((at + 1))\n"
          "  done\n"
-         "  case $before in\n";
-  std::set<std::string> told;
-  const auto value_of = [&](const Flag& flag) {
+         "  case \"$command $before\" in\n";
+  const auto value_of = [&](const std::string& command, const Flag& flag) {
     if (*flag.type == '\0') return;
     std::string names;
     for (const std::string& name : split(flag.names))
-      if (told.insert(name).second) names += (names.empty() ? "" : "|") + name;
-    if (!names.empty())
-      out << fmt::format("    {}) {}; return ;;\n", names, bash_offer(flag.completes));
+      names += fmt::format("{}{}' {}'", names.empty() ? "" : "|", command, name);
+    out << fmt::format("    {}) {}; return ;;\n", names, bash_offer(flag.completes));
   };
   for (const Command& command : definitions())
-    for (const Flag& flag : command.flags) value_of(flag);
-  for (const Flag& flag : common_flags()) value_of(flag);
+    for (const Flag& flag : command.flags) value_of(fmt::format("'{}'", command.name), flag);
+  for (const Flag& flag : common_flags()) value_of("*", flag);
   out << "  esac\n  case $command in\n";
   for (const Command& command : definitions()) {
     out << fmt::format("    '{}')\n", command.name);
@@ -159,9 +156,9 @@ std::string zsh_quoted(std::string text) {
 
 std::string zsh_action(Completes what) {
   if (what == Completes::file) return "_files";
-  const std::string_view from = offer(what);
+  const std::string from = offer(what);
   if (from.empty()) return " ";
-  std::string quoted(from);
+  std::string quoted = from;
   for (std::size_t at = 0; (at = quoted.find('\'', at)) != std::string::npos; at += 4)
     quoted.replace(at, 1, "'\\''");
   return fmt::format("{{_values word $({})}}", quoted);

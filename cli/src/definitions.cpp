@@ -21,6 +21,11 @@ Argument devices(const char* words) {
 Argument one_device(const char* words = "address such as 0000:03:00.0") {
   return {"device", "DEV", Completes::device, &Options::devices, true, words};
 }
+Argument a_driver_domain(Completes completes = Completes::driver_domain) {
+  return {"name", "NAME", completes, &Options::domain, true, "name of the driver domain"};
+}
+const Flag kNoWait{"--no-wait", "", Completes::nothing, &Options::no_wait,
+                   "do not wait until it is done"};
 Flag all(const char* words) {
   return {"-a,--all", "", Completes::nothing, &Options::all, words};
 }
@@ -40,6 +45,52 @@ constexpr auto kAttachDetails =
     "A paused domain that has not run yet gets its devices before its first instruction.\n\n"
     "What policy refuses can in some cases be accepted aloud with the option allow=WORD; "
     "*pciassign explain* tells the word.";
+
+constexpr auto kDomainCreateDetails =
+    "*domain create* makes a driver domain: a domain that has the device and serves other guests "
+    "with it. Its image is a kernel (that of the host unless --kernel names one) and an initramfs "
+    "with only the modules that the device and the back end need and with this project's agent. "
+    "The image and the files for xl are written to /var/lib/pciassign/domains/NAME, the entry by "
+    "which *pciassignd*(8) starts it, watches it and brings it back to "
+    "/etc/pciassign/domains.d/NAME.toml. If anything fails, nothing of it is left.\n\n"
+    "Guests get their devices from it as from any driver domain of *xl*(1): "
+    "vif = [ 'backend=NAME' ], disk = [ '...,backend=NAME' ], *xl network-attach*, *xl "
+    "block-attach*.";
+
+Command domain_create_definition() {
+  const auto nothing = Completes::nothing;
+  return {
+      "domain create",
+      "make a driver domain, and start it",
+      kDomainCreateDetails,
+      {a_driver_domain(Completes::nothing)},
+      {{"--class", "CLASS", Completes::driver_class, &Options::driver_class,
+        "what it serves: net or block", true},
+       {"--device", "DEV", Completes::device, &Options::devices,
+        "a device for it: address, with options as *attach* takes them; may be repeated", true},
+       {"--memory", "MB", nothing, &Options::memory, "its memory (256)"},
+       {"--standby", "", nothing, &Options::standby,
+        "keep a second instance, booted and without the device, that takes over after a crash"},
+       {"--kernel", "FILE", Completes::file, &Options::kernel,
+        "its kernel: a bzImage or an ELF image, whose modules are in /lib/modules"},
+       {"--mode", "MODE", Completes::net_mode, &Options::net_mode,
+        "net: how its NIC and the guests meet: bridge (as without the flag) or route"},
+       {"--bridge", "NAME", nothing, &Options::bridge, "net: name of the bridge in it (xenbr0)"},
+       {"--volumes", "", nothing, &Options::volumes,
+        "block: LVM is in the image, and its volume groups are activated"},
+       {"--mount", "DEVICE:DIR:TYPE", nothing, &Options::mounts,
+        "block: a file system in it whose files are exported, such as /dev/nvme0n1p1:/srv:ext4; "
+        "may be repeated"},
+       {"--no-start", "", nothing, &Options::no_start,
+        "neither start it now nor whenever pciassignd starts"},
+       {"-f,--force", "", nothing, &Options::force,
+        "also with a device whose PCI class is not that of --class"},
+       kDryRun,
+       kVerbose},
+      {{"pciassign domain create net1 --class net --device 03:00.0,seize=1", ""},
+       {"pciassign domain create disks --class block --device 05:00.0 --standby", ""}},
+      domain_create};
+}
 
 std::vector<Command> make_definitions() {
   return {
@@ -177,6 +228,58 @@ std::vector<Command> make_definitions() {
        {kDryRun},
        {{"pciassign unassign net 03:00.0", ""}, {"pciassign unassign net", "the whole entry"}},
        unassign},
+      domain_create_definition(),
+      {"domain list",
+       "driver domains, and how they are",
+       "*domain list* has one line for each driver domain: class, state, domain, standby, how many "
+       "devices of guests it serves, crashes of late and its devices. Without the daemon it prints "
+       "what is configured.",
+       {},
+       {},
+       {},
+       domain_list},
+      {"domain show",
+       "one driver domain in full",
+       "*domain show* tells state, standby, the last recovery with each phase's time, and the "
+       "devices that it serves, each with the recovery that it will get: in place, or removed and "
+       "added.",
+       {a_driver_domain()},
+       {},
+       {},
+       domain_show},
+      {"domain start",
+       "start a driver domain, and keep it alive",
+       "*domain start* also ends the state in which the daemon has given it up.",
+       {a_driver_domain()},
+       {kNoWait, kDryRun},
+       {},
+       domain_change},
+      {"domain stop",
+       "stop a driver domain until it is started again",
+       "*domain stop* shuts it down in order. The guests' devices stay, without service, and are "
+       "connected again when it is started.",
+       {a_driver_domain()},
+       {kNoWait, kDryRun},
+       {},
+       domain_change},
+      {"domain recover",
+       "bring a driver domain back, as after a crash",
+       "*domain recover* destroys and re-creates it, or moves its device to the standby, and "
+       "connects the guests' devices again.",
+       {a_driver_domain()},
+       {kNoWait, kDryRun},
+       {},
+       domain_change},
+      {"domain remove",
+       "stop a driver domain and remove it",
+       "*domain remove* also removes its entry and its image. Its devices go where they were "
+       "before. It is refused while guests have devices from it.",
+       {a_driver_domain()},
+       {{"-f,--force", "", Completes::nothing, &Options::force,
+         "although guests have devices from it"},
+        kDryRun},
+       {{"pciassign domain remove net1", ""}},
+       domain_remove},
       {"status",
        "what the daemon does",
        "Changes under way with their current step, what failed and is tried again, and the domains "
@@ -296,7 +399,23 @@ std::span<const Flag> common_flags() {
 }
 
 std::string_view group_words(std::string_view group) {
-  return group == "plan" ? "tell what a change would do, step by step" : "";
+  if (group == "plan") return "tell what a change would do, step by step";
+  return group == "domain" ? "driver domains: they serve guests, and come back by themselves" : "";
+}
+
+std::string_view choices(Completes what) {
+  switch (what) {
+    case Completes::shell:
+      return "bash zsh";
+    case Completes::on_failure:
+      return "start keep-paused";
+    case Completes::driver_class:
+      return "net block";
+    case Completes::net_mode:
+      return "bridge route";
+    default:
+      return "";
+  }
 }
 
 }  // namespace pciassign::cli

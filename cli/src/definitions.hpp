@@ -19,7 +19,19 @@ using Target =
     std::variant<bool Options::*, std::string Options::*, std::vector<std::string> Options::*>;
 
 /// What a shell may offer for a word.
-enum class Completes { nothing, device, domain, file, shell, on_failure };
+enum class Completes {
+  nothing,
+  device,
+  domain,
+  driver_domain,
+  file,
+  shell,
+  on_failure,
+  driver_class,
+  net_mode
+};
+/// The words that one of the last kind may be, with blanks between them; empty: any.
+std::string_view choices(Completes what);
 
 struct Argument {
   const char* name;  ///< As errors call it: "device".
@@ -36,6 +48,7 @@ struct Flag {
   Completes completes;
   Target target;
   const char* words;
+  bool required = false;
 };
 
 struct Example {

@@ -32,7 +32,8 @@ struct Environment {
   std::function<bool()> interrupted = [] { return false; };
   std::string xl = "xl";
   std::string config_file = "/etc/pciassign/pciassignd.toml";
-  std::string root{};  ///< Before /sys, /proc and /etc, for tests.
+  std::string agent{};  ///< What runs in driver domains, as it is installed.
+  std::string root{};   ///< Before /sys, /proc and /etc, for tests.
 };
 
 }  // namespace pciassign::cli

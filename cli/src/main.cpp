@@ -72,6 +72,7 @@ int main(int argc, char** argv) {
                                           .progress = ::isatty(STDERR_FILENO) == 1,
                                           .open_local = RealToolstack::open,
                                           .interrupted = [] { return interrupt_count > 0; },
-                                          .xl = "xl"};
+                                          .xl = "xl",
+                                          .agent = PCIASSIGN_AGENT};
   return pciassign::cli::run({argv + 1, argv + argc}, environment);
 }

@@ -3,12 +3,21 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <iterator>
+#include <sstream>
 
 #include "definitions.hpp"
 #include "version.hpp"
 
 namespace pciassign::cli {
 namespace {
+
+void check_choice(CLI::Option& option, Completes what) {
+  const std::string all(choices(what));
+  if (all.empty()) return;
+  std::istringstream in(all);
+  option.check(CLI::IsMember(std::vector<std::string>(std::istream_iterator<std::string>(in), {})));
+}
 
 void add_flag(CLI::App& app, const Flag& flag, Options& options) {
   std::visit(
@@ -19,8 +28,10 @@ void add_flag(CLI::App& app, const Flag& flag, Options& options) {
         } else {
           added = app.add_option(flag.names, options.*member, flag.words)->type_name(flag.type);
         }
-        if (flag.completes == Completes::on_failure)
-          added->check(CLI::IsMember({"start", "keep-paused"}));
+        if constexpr (std::is_same_v<decltype(member), std::vector<std::string> Options::*>)
+          added->allow_extra_args(false);  // Else it would take the arguments behind it.
+        check_choice(*added, flag.completes);
+        if (flag.required) added->required();
       },
       flag.target);
 }
@@ -49,7 +60,7 @@ void add_argument(CLI::App& app, const Argument& argument, Options& options) {
     return;  // A switch is a flag.
   }
   option->type_name(type)->required(argument.required);
-  if (argument.completes == Completes::shell) option->check(CLI::IsMember({"bash", "zsh"}));
+  check_choice(*option, argument.completes);
 }
 
 /// The parser's place for "plan attach": below "plan", which is made when it is first met.

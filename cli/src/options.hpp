@@ -20,6 +20,12 @@ struct Options {
   std::string shell;         ///< Of completion.
   std::string on_failure;    ///< Of assign.
   std::string name;          ///< Of pci-assignable-add: accepted, as xl does.
+  // Of domain create.
+  std::string driver_class, memory, kernel;
+  std::string net_mode = "bridge", bridge;
+  std::vector<std::string> mounts;
+  bool standby = false, volumes = false, no_start = false;
+  bool no_wait = false;  ///< Of domain start, stop and recover.
   bool no_unpause = false;
   bool all = false;   ///< Of list and show: bridges, passed checks.
   bool tree = false;  ///< Of list.

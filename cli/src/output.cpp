@@ -10,9 +10,9 @@ namespace json = boost::json;
 
 namespace {
 
-/// "plan" for "plan attach": what was asked for is in the answer.
+/// "plan" for "plan attach": what was asked for is in the answer, and all plans look the same.
 std::string envelope_name(const std::string& command) {
-  return command.substr(0, command.find(' '));
+  return command.starts_with("plan ") ? "plan" : command;
 }
 
 }  // namespace

@@ -41,4 +41,17 @@ Result<std::vector<Finding>> Source::explain(const rpc::ExplainParams& params) {
   return daemon_->call("explain", rpc::to_json(params)).and_then(read_array<Finding>);
 }
 
+Result<bool> Source::has_domain(const std::string& name) {
+  std::optional<Error> error;
+  if (local_) {
+    const auto found = local_->toolstack().find_domain(name);
+    if (!found) error = found.error();
+  } else {
+    const auto found = daemon_->call("domain", rpc::to_json(rpc::DomainParams{name}));
+    if (!found) error = found.error();
+  }
+  if (error && error->kind != ErrorKind::not_found) return tl::unexpected<Error>(*error);
+  return !error;
+}
+
 }  // namespace pciassign::cli

@@ -21,6 +21,8 @@ class Source {
   Result<DeviceView> show(const std::string& device);
   Result<rpc::PlanView> plan(const rpc::PlanParams& params);
   Result<std::vector<Finding>> explain(const rpc::ExplainParams& params);
+  /// Whether there is a domain of that name.
+  Result<bool> has_domain(const std::string& name);
 
  private:
   std::optional<rpc::Client> daemon_;

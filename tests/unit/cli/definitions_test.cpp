@@ -36,7 +36,8 @@ TEST_F(Definitions, names_are_unique_and_every_command_has_help) {
 
 TEST_F(Definitions, every_change_has_a_dry_run) {
   for (const std::string name :
-       {"attach", "detach", "create", "reserve", "release", "reset", "assign", "unassign"}) {
+       {"attach", "detach", "create", "reserve", "release", "reset", "assign", "unassign",
+        "domain create", "domain start", "domain stop", "domain recover", "domain remove"}) {
     const auto all = cli::definitions();
     const auto found = std::find_if(all.begin(), all.end(),
                                     [&](const cli::Command& one) { return one.name == name; });
@@ -77,6 +78,9 @@ TEST_F(Definitions, bash_completes_commands_domains_and_flags_values) {
   EXPECT_THAT(completed(script, "pciassign attach"), HasSubstr("net\n"));
   EXPECT_THAT(completed(script, "pciassign plan attach"), HasSubstr("net\n"));
   EXPECT_THAT(completed(script, "pciassign assign net --on-failure"), HasSubstr("keep-paused\n"));
+  EXPECT_THAT(completed(script, "pciassign domain"), HasSubstr("recover\n"));
+  EXPECT_EQ(completed(script, "pciassign domain create net1 --class"), "net\nblock\n");
+  EXPECT_EQ(completed(script, "pciassign list --class"), "\n");
   EXPECT_EQ(completed(script, "pciassign status"), "\n");
 }
 

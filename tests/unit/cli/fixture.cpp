@@ -108,6 +108,7 @@ Ran DaemonTest::pciassign(std::vector<std::string> words) {
                                },
                                .xl = xl,
                                .config_file = directory / "pciassignd.toml",
+                               .agent = directory / "root/agent",
                                .root = directory / "root"};
   words.push_back("--socket");
   words.push_back(config.paths.socket);

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// domain remove: stopped, its entry and its files gone, its devices as they were before it had
+// them.
+#include <fmt/format.h>
+
+#include <ostream>
+#include <set>
+
+#include "commands.hpp"
+#include "domain_files.hpp"
+#include "domain_text.hpp"
+#include "image/kernel.hpp"
+#include "progress.hpp"
+#include "source.hpp"
+
+namespace pciassign::cli {
+namespace fs = std::filesystem;
+namespace {
+
+class Removal {
+ public:
+  Removal(const Options& options, rpc::Client& client, Progress& progress, DomainPlaces places)
+      : options_(options),
+        client_(client),
+        progress_(progress),
+        places_(std::move(places)),
+        directory_(places_.directory(options.domain)) {}
+
+  /// What there is of it, and whether it may go.
+  Result<void> look() {
+    auto all = config::load_driver_domains(places_.domains);
+    if (!all) return tl::unexpected<Error>(all.error());
+    const auto found = all->find(options_.domain);
+    std::error_code ec;
+    has_files_ = fs::exists(directory_, ec);
+    if (found == all->end()) {
+      if (has_files_) return {};
+      return fail(ErrorKind::not_found, "there is no driver domain " + options_.domain,
+                  "see: pciassign domain list");
+    }
+    auto file = own_entry_file(found->second);
+    if (!file) return tl::unexpected<Error>(file.error());
+    entry_ = std::move(*file);
+    undo_ = command_that_made(found->second.config);
+    // An administrator's own image is not ours to remove.
+    if (found->second.config.parent_path() != directory_) has_files_ = false;
+    auto view = call_as<rpc::DriverDomainView>(
+        client_, "driver-domain", rpc::to_json(rpc::DriverDomainParams{options_.domain}));
+    if (!view && view.error().kind != ErrorKind::not_found)
+      return tl::unexpected<Error>(view.error());
+    if (view) view_ = std::move(*view);
+    return may_go();
+  }
+
+  [[nodiscard]] rpc::PlanView plan() const {
+    rpc::PlanView plan;
+    plan.title = "remove the driver domain " + options_.domain;
+    plan.domain_name = options_.domain;
+    if (view_ && view_->domid) {
+      plan.domid = view_->domid;
+      plan.steps.push_back({"stop", fmt::format("stop it (domain {})", *view_->domid)});
+      plan.steps.push_back({"take-back", fmt::format("take back, reset and verify {}",
+                                                     fmt::join(view_->devices, " "))});
+    }
+    if (!entry_.empty()) {
+      plan.steps.push_back({"remove-entry", "remove " + entry_.string()});
+      plan.steps.push_back({"reload", "have pciassignd read that"});
+    }
+    if (has_files_) plan.steps.push_back({"remove-files", "remove " + directory_.string()});
+    plan.undo_command = undo_;
+    return plan;
+  }
+
+  Result<void> run() {
+    if (view_) {
+      progress_.say("stopping " + options_.domain);
+      const auto stopped = client_.call(
+          "driver-domain-stop", rpc::to_json(rpc::DriverDomainChangeParams{options_.domain, true}));
+      if (!stopped) return tl::unexpected<Error>(stopped.error());
+    }
+    if (auto gone = remove_entry(); !gone) return gone;
+    std::error_code ec;
+    if (has_files_ && fs::remove_all(directory_, ec) == static_cast<std::uintmax_t>(-1))
+      return fail_errno("cannot remove " + directory_.string(), ec.value());
+    return {};
+  }
+
+  [[nodiscard]] const std::string& undo() const { return undo_; }
+
+ private:
+  Result<void> may_go() const {
+    if (!view_ || view_->dependents.empty() || options_.force) return {};
+    std::set<std::string> guests;
+    for (const rpc::DependentView& one : view_->dependents) guests.insert(one.guest);
+    return fail(ErrorKind::refused,
+                fmt::format("{} serves {} devices of: {}", options_.domain,
+                            view_->dependents.size(), fmt::join(guests, " ")),
+                "take the devices from them (xl network-detach, xl block-detach), or leave them "
+                "without: --force");
+  }
+
+  Result<void> remove_entry() {
+    if (entry_.empty()) return {};
+    const auto text = image::read_whole(entry_);
+    if (!text) return tl::unexpected<Error>(text.error());
+    if (auto removed = config::replace_file(entry_, ""); !removed) return removed;
+    if (const auto read = client_.call("reload", {}); !read) {
+      (void)config::replace_file(entry_, *text);
+      return tl::unexpected<Error>(read.error());
+    }
+    return {};
+  }
+
+  const Options& options_;
+  rpc::Client& client_;
+  Progress& progress_;
+  DomainPlaces places_;
+  fs::path directory_, entry_;
+  std::optional<rpc::DriverDomainView> view_;
+  bool has_files_ = false;
+  std::string undo_;
+};
+
+}  // namespace
+
+int domain_remove(Environment& environment, const Options& options, Output& output) {
+  auto places = DomainPlaces::find(environment);
+  if (!places) return output.fail(places.error());
+  auto client = rpc::Client::connect(options.socket);
+  if (!client) return output.fail(client.error());
+  Progress progress(environment, !output.json());
+  client->on_step = [&](const rpc::StepEvent& event) { progress.step(event); };
+  client->interrupted = environment.interrupted;
+  Removal removal(options, *client, progress, std::move(*places));
+  if (const auto looked = removal.look(); !looked) return output.fail(looked.error());
+  const Paint paint(output.colour());
+  if (options.dry_run) {
+    const rpc::PlanView plan = removal.plan();
+    if (output.json()) {
+      output.result(rpc::to_json(plan));
+    } else {
+      print_plan(output.text(), paint, plan, false);
+    }
+    return 0;
+  }
+  const auto done = removal.run();
+  progress.clear();
+  if (!done) return output.fail(done.error(), client->last_error_data());
+  if (output.json()) {
+    output.result(domain_done_json(options.domain, std::nullopt, removal.undo()));
+    return 0;
+  }
+  output.text() << paint.green("done") << ": the driver domain " << options.domain
+                << " is removed\n";
+  if (!removal.undo().empty()) output.text() << "undo: " << printable(removal.undo()) << '\n';
+  return 0;
+}
+
+}  // namespace pciassign::cli

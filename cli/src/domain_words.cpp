@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "domain_words.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "pciassign/rpc_requests.hpp"
+
+namespace pciassign::cli {
+namespace {
+
+constexpr unsigned kDefaultMemory = 256, kLeastMemory = 96, kMostMemory = 65536;
+
+bool consists_of(std::string_view text, std::string_view more) {
+  return std::all_of(text.begin(), text.end(), [&](unsigned char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           more.find(static_cast<char>(c)) != std::string_view::npos;
+  });
+}
+
+/// A domain's and a file's name; some the supervisor needs, and xl takes a number for a domain's
+/// number.
+Result<void> check_name(const std::string& name) {
+  const auto wrong = [&](const char* why) {
+    return fail(ErrorKind::usage,
+                fmt::format("\"{}\" is no name for a driver domain: {}", name, why));
+  };
+  if (name.empty() || name.size() > 48 || !consists_of(name, "-_.") || name.front() == '-' ||
+      name.front() == '.')
+    return wrong("up to 48 letters, digits, - _ and ., the first a letter or a digit");
+  if (name.find_first_not_of("0123456789") == std::string::npos)
+    return wrong("xl would take it for a domain's number");
+  if (name == "Domain-0" || name.ends_with("-standby") || name.find("-dead-") != std::string::npos)
+    return wrong("Domain-0, NAME-standby and NAME-dead-N mean other domains");
+  return {};
+}
+
+Result<unsigned> memory_of(const std::string& text) {
+  if (text.empty()) return kDefaultMemory;
+  unsigned value = 0;
+  const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (ec != std::errc{} || end != text.data() + text.size() || value < kLeastMemory ||
+      value > kMostMemory)
+    return fail(ErrorKind::usage, fmt::format("--memory {}: a number of MiB from {} to {}", text,
+                                              kLeastMemory, kMostMemory));
+  return value;
+}
+
+/// "/dev/nvme0n1p1:/srv:ext4"
+Result<image::Mount> mount_of(const std::string& text) {
+  const std::size_t first = text.find(':'), second = text.find(':', first + 1);
+  if (first != std::string::npos && second != std::string::npos) {
+    image::Mount mount{text.substr(0, first), text.substr(first + 1, second - first - 1),
+                       text.substr(second + 1)};
+    const bool good = mount.device.starts_with("/dev/") && mount.at.size() > 1 &&
+                      mount.at.starts_with('/') && !mount.type.empty() &&
+                      consists_of(mount.device, "-_./+") && consists_of(mount.at, "-_./") &&
+                      consists_of(mount.type, "_") && mount.at.find("..") == std::string::npos;
+    if (good) return mount;
+  }
+  return fail(ErrorKind::usage, fmt::format("--mount {}: that is not DEVICE:DIRECTORY:TYPE", text),
+              "for example --mount /dev/nvme0n1p1:/srv:ext4");
+}
+
+Result<std::vector<DeviceSpec>> devices_of(const Options& options) {
+  auto specs = rpc::parse_specs(options.devices);
+  if (!specs) return specs;
+  for (const DeviceSpec& spec : *specs)
+    if (!spec.name.empty())
+      return fail(ErrorKind::usage, "a driver domain's device is given by its address",
+                  "pciassign list has the addresses");
+  return specs;
+}
+
+Result<void> check_combination(const Options& options, bool net) {
+  if (net && (options.volumes || !options.mounts.empty()))
+    return fail(ErrorKind::usage, "--volumes and --mount are for --class block");
+  if (!net && (!options.bridge.empty() || options.net_mode != "bridge"))
+    return fail(ErrorKind::usage, "--mode and --bridge are for --class net");
+  if (!options.bridge.empty() && options.net_mode == "route")
+    return fail(ErrorKind::usage, "--bridge: with --mode route there is no bridge");
+  if (options.bridge.size() > 15 || !consists_of(options.bridge, "-_."))
+    return fail(ErrorKind::usage, "--bridge " + options.bridge + " is no name of an interface");
+  return {};
+}
+
+/// The words again, as a shell takes them: each was checked to have no other characters.
+std::string command_of(const Options& options, const DomainSpec& spec) {
+  std::string text = fmt::format("pciassign domain create {} --class {}", spec.name,
+                                 config::to_string(spec.driver_class));
+  for (const DeviceSpec& device : spec.devices) text += " --device " + device.str();
+  if (!options.memory.empty()) text += " --memory " + options.memory;
+  if (spec.standby) text += " --standby";
+  if (!options.kernel.empty()) text += " --kernel '" + options.kernel + "'";
+  if (options.net_mode != "bridge") text += " --mode " + options.net_mode;
+  if (!options.bridge.empty()) text += " --bridge " + options.bridge;
+  if (options.volumes) text += " --volumes";
+  for (const std::string& mount : options.mounts) text += " --mount " + mount;
+  if (options.force) text += " --force";
+  if (options.no_start) text += " --no-start";
+  return text;
+}
+
+}  // namespace
+
+Result<DomainWish> domain_wish(const Options& options, const Environment& environment) {
+  if (const auto named = check_name(options.domain); !named)
+    return tl::unexpected<Error>(named.error());
+  const bool net = options.driver_class == "net";
+  if (const auto fits = check_combination(options, net); !fits)
+    return tl::unexpected<Error>(fits.error());
+  auto specs = devices_of(options);
+  if (!specs) return tl::unexpected<Error>(specs.error());
+  const auto memory = memory_of(options.memory);
+  if (!memory) return tl::unexpected<Error>(memory.error());
+  if (options.kernel.find_first_of("'\n") != std::string::npos)
+    return fail(ErrorKind::usage, "--kernel: a path without quotation marks and line ends");
+
+  DomainWish wish;
+  wish.domain = {.name = options.domain,
+                 .driver_class = net ? config::DriverClass::net : config::DriverClass::block,
+                 .devices = std::move(*specs),
+                 .memory = *memory,
+                 .standby = options.standby,
+                 .autostart = !options.no_start,
+                 .command = {}};
+  wish.domain.command = command_of(options, wish.domain);
+  for (const std::string& text : options.mounts) {
+    auto mount = mount_of(text);
+    if (!mount) return tl::unexpected<Error>(mount.error());
+    wish.image.mounts.push_back(std::move(*mount));
+  }
+  wish.image.root = environment.root;
+  wish.image.kernel = options.kernel;
+  wish.image.agent = environment.agent;
+  wish.image.driver_class = wish.domain.driver_class;
+  wish.image.net_mode = options.net_mode;
+  if (!options.bridge.empty()) wish.image.bridge = options.bridge;
+  wish.image.volumes = options.volumes;
+  return wish;
+}
+
+}  // namespace pciassign::cli
