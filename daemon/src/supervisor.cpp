@@ -54,7 +54,7 @@ Supervisor::Supervisor(Reactor& reactor, Toolstack& toolstack, Scheduler& schedu
       log_(log),
       metrics_(metrics),
       directory_(std::move(directory)),
-      boot_(read_text("/proc/sys/kernel/random/boot_id")),
+      boot_(read_text("/proc/sys/kernel/random/boot_id").substr(0, 36)),
       timer_(reactor.make_timer()) {
   scheduler_.on_plan_over = [this](const Plan& plan, const PlanReport& report) {
     plan_over(plan, report);
@@ -238,7 +238,8 @@ void Supervisor::begin_rename(const supervision::Rename& rename) {
     return vm_name && *vm_name ? view.write(**vm + "/name", rename.name) : Result<void>{};
   });
   if (!done) log_.warning("driver-domain", done.error().message);
-  watcher_.adopt(rename.domid);
+  // Nobody attaches to what is to be gone.
+  if (rename.dead) watcher_.adopt(rename.domid);
 }
 
 std::function<void(Result<void>)> Supervisor::then(

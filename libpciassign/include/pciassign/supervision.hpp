@@ -99,6 +99,7 @@ struct Facts {
 struct Rename {
   DomId domid;
   std::string name;
+  bool dead = false;  ///< It is to be gone; its name is free.
 };
 struct Create {
   std::string uuid;
@@ -212,6 +213,8 @@ class Supervision {
   void promote(const Facts& facts);
   void create(bool standby, const Facts& facts);
   void become_ready(const Facts& facts);
+  void note_phase(std::string_view phase, std::chrono::microseconds took,
+                  std::chrono::microseconds at);
   void phase_over(std::string_view phase, Time from, Time now);
   RecoveryRecord* recovery();
   [[nodiscard]] const RecoveryRecord* recovery() const;
@@ -236,9 +239,8 @@ class Supervision {
   std::optional<Error> given_error_;
   std::optional<Time> room_wait_;  ///< The creation waits until the former domain is gone.
   unsigned standby_failures_ = 0;
-  bool asked_ = false;      ///< To recover.
-  int pending_phases_ = 0;  ///< Noted, but not told.
-  std::vector<std::string> replace_errors_;
+  bool asked_ = false;       ///< To recover.
+  std::vector<Told> notes_;  ///< What the next look tells first.
 };
 
 }  // namespace pciassign::supervision

@@ -134,6 +134,7 @@ Result<Plan> Toolstack::plan_fence(DomId domid) {
     return fail(ErrorKind::not_found, fmt::format("nothing is attached to domain {}", domid));
   detail::TakeBackInput input;
   input.kind = PlanKind::cleanup;
+  input.tell_guest = false;
   input.records = std::move(*all);
   input.title = fmt::format("fence {} (domain {})", input.records.front().domain_name, domid);
   return detail::build_take_back(input, settings_);

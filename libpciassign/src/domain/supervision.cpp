@@ -53,6 +53,8 @@ std::vector<Action> Supervision::step(const Facts& facts) {
   begin_what_is_missing(facts);
   look_at_dependents(facts);
   end_recovery(facts);
+  for (Told& note : notes_) actions_.emplace_back(std::move(note));
+  notes_.clear();
   return std::move(actions_);
 }
 
@@ -69,7 +71,7 @@ void Supervision::wake_at(Time when) {
 }
 
 void Supervision::tell(Told::What what, std::string words) {
-  actions_.emplace_back(Told{what, std::move(words), {}, {}});
+  notes_.push_back({what, std::move(words), {}, {}});
 }
 
 void Supervision::prune_failures(Time now) {
@@ -150,8 +152,8 @@ void Supervision::look_at_instance(const Facts& facts) {
     }
     instance.created = true;
   }
-  if (domain.name != config_.name) {
-    actions_.emplace_back(Rename{domain.info.domid, config_.name});
+  if (domain.name != config_.name && !domain.name.empty()) {  // Empty: xl is about to write it.
+    actions_.emplace_back(Rename{domain.info.domid, config_.name, false});
     if (instance.promoted) actions_.emplace_back(GiveDevices{domain.info.domid});
   }
   if (given_error_) {
@@ -269,7 +271,7 @@ void Supervision::look_at_fenced(const Facts& facts) {
     const DomId domid = domain.info.domid;
     old.domid = domid;
     const std::string dead = fmt::format("{}-dead-{}", config_.name, domid);
-    if (domain.name != dead && !domain.name.empty()) actions_.emplace_back(Rename{domid, dead});
+    if (domain.name != dead && !domain.name.empty()) actions_.emplace_back(Rename{domid, dead, true});
     if (domain.holds_devices) {
       // Of a domain that is gone the daemon's clean-up takes them.
       if (domain.info.gone()) continue;
@@ -310,7 +312,7 @@ void Supervision::promote(const Facts& facts) {
   fresh.promoted = true;
   fresh.ready = false;
   if (RecoveryRecord* record = recovery()) record->standby = true;
-  actions_.emplace_back(Rename{*fresh.domid, config_.name});
+  actions_.emplace_back(Rename{*fresh.domid, config_.name, false});
   actions_.emplace_back(GiveDevices{*fresh.domid});
   state_.instance = std::move(fresh);
   wake_at(facts.now + config_.start_timeout);

@@ -81,27 +81,28 @@ void Supervision::begin_recovery(Cause cause, const Facts& facts) {
   packet_until_.reset();
 }
 
+void Supervision::note_phase(std::string_view phase, microseconds took, microseconds at) {
+  state_.recoveries.back().phases.push_back({std::string(phase), took, at});
+  notes_.push_back(
+      {Told::What::phase,
+       fmt::format("{} took {:.3f} s", phase, std::chrono::duration<double>(took).count()),
+       std::string(phase), took});
+}
+
 void Supervision::phase_over(std::string_view phase, Time from, Time now) {
-  RecoveryRecord& record = state_.recoveries.back();
-  const PhaseTime time{std::string(phase), since(from, now), since(record.began, now)};
-  record.phases.push_back(time);
-  actions_.emplace_back(
-      Told{Told::What::phase,
-           fmt::format("{} took {:.3f} s", phase, std::chrono::duration<double>(time.took).count()),
-           time.phase, time.took});
+  note_phase(phase, since(from, now), since(state_.recoveries.back().began, now));
 }
 
 void Supervision::taken_back(DomId domid, microseconds reset, Time now) {
-  RecoveryRecord* record = recovery();
+  const RecoveryRecord* record = recovery();
   // It may have been destroyed by now, and its dependents are not here yet.
   const bool ours = std::any_of(state_.former.begin(), state_.former.end(),
                                 [&](const Instance& old) { return old.domid == domid; });
   if (record == nullptr || !ours || record->has("fence")) return;
   const microseconds at = since(record->began, now);
   const microseconds begun = record->phases.empty() ? microseconds(0) : record->phases.back().at;
-  record->phases.push_back({"fence", at - begun, at});
-  record->phases.push_back({"reset", reset, at});
-  pending_phases_ = 2;
+  note_phase("fence", at - begun, at);
+  note_phase("reset", reset, at);
 }
 
 bool Supervision::needs_dependents() const {
@@ -110,13 +111,6 @@ bool Supervision::needs_dependents() const {
 }
 
 void Supervision::look_at_dependents(const Facts& facts) {
-  for (; pending_phases_ > 0; --pending_phases_) {
-    const PhaseTime& time = state_.recoveries.back().phases.end()[-pending_phases_];
-    actions_.emplace_back(Told{Told::What::phase,
-                               fmt::format("{} took {:.3f} s", time.phase,
-                                           std::chrono::duration<double>(time.took).count()),
-                               time.phase, time.took});
-  }
   // A number that belongs to another domain by now has other dependents.
   std::erase_if(state_.former, [&](const Instance& old) {
     const auto there = facts.all.find(*old.domid);
@@ -166,15 +160,13 @@ void Supervision::replaced(const Dependent& former, const std::optional<Error>& 
   if (error) {
     found->second.running = false;
     found->second.failed = true;
-    replace_errors_.push_back(error->message);
+    notes_.push_back({Told::What::dependent_failed, error->message, {}, {}});
   } else {
     moves_.erase(found);
   }
 }
 
 void Supervision::end_recovery(const Facts& facts) {
-  for (std::string& words : replace_errors_) tell(Told::What::dependent_failed, std::move(words));
-  replace_errors_.clear();
   RecoveryRecord* record = recovery();
   const auto packet = [&] {
     return std::any_of(facts.dependents.begin(), facts.dependents.end(),

@@ -21,6 +21,7 @@ struct Machine {
   std::map<DomId, std::string> made;          ///< Every domain that was created, with its name.
   std::vector<std::string> commands;          ///< As they were run.
   std::map<std::string, std::string> errors;  ///< First word of a command to its error.
+  bool late_name = false;                     ///< The domain is there before its name.
   bool hold_create = false;                   ///< It does not come back, as if killed, or slow.
 };
 
@@ -55,6 +56,12 @@ class SimulatedXl final : public daemon::Xl {
     const DomId domid = machine_.next++;
     machine_.made[domid] = name;
     machine_.world.add_domain(domid, name);
+    if (machine_.late_name) {
+      machine_.world.store.tree().remove("/local/domain/" + std::to_string(domid) + "/name");
+      reactor_.post([this, domid, name] {
+        machine_.world.store.put("/local/domain/" + std::to_string(domid) + "/name", name);
+      });
+    }
     auto& domain = machine_.world.xen.all[domid];
     std::string digits;
     for (const char c : words[4].substr(6, 36))
@@ -175,6 +182,13 @@ TEST_F(Supervised, comes_back_after_a_crash) {
   EXPECT_EQ(now.last_recovery->way, "cold");
   EXPECT_EQ(now.last_recovery->result, "done");
   EXPECT_THAT(phases(), ElementsAre("detect", "fence", "reset", "boot", "ready"));
+}
+
+TEST_F(Supervised, has_its_device_though_its_name_comes_late) {
+  machine.late_name = true;
+  begin();
+  crash(10);
+  EXPECT_TRUE(has_nic(11));
 }
 
 TEST_F(Supervised, is_left_alone_by_a_daemon_that_starts_again) {

@@ -1,0 +1,658 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The supervisor's decisions in a world of a few lines, whose time passes only when a test says so.
+#include "pciassign/supervision.hpp"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <set>
+
+namespace pciassign::supervision {
+namespace {
+
+using namespace std::chrono_literals;
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+
+constexpr auto kBoot = "this-boot";
+
+struct Guest {
+  Dependent dependent;
+  Recovery recovery = Recovery::in_place;
+  bool follows = true;
+  bool connected = true;
+};
+
+/// Xen, xl, the agents and the guests, and the daemon around a Supervision: it can die.
+class World {
+ public:
+  config::DriverDomain config;
+  Time now = Time(1000s);
+  std::map<std::string, DomainFacts> domains;
+  std::vector<Guest> guests;
+  std::set<std::string> creating;  ///< xl runs, and has not told yet.
+  std::optional<std::string> device_with;
+  std::vector<Told> told;
+  std::vector<std::string> done;  ///< Actions, in words.
+  // How it behaves.
+  bool creation_fails = false, agent_speaks = true, agent_ready = true, daemon_alive = true;
+  bool taking_back_works = true, crashes_at_once = false;
+  int die_at = -1;  ///< The daemon dies before this action (negative: it does not).
+  int actions = 0;
+
+  World() {
+    config.name = "net";
+    config.config = "/v/net/domain.cfg";
+    config.devices = {DeviceSpec::parse("00:04.0").value()};
+    restart();
+  }
+
+  /// A daemon with what was saved; its children ended with the former one.
+  void restart() {
+    creating.clear();
+    core.emplace(config, read_state(saved_, kBoot, true),
+                 [this] { return fmt::format("00000000-0000-4000-8000-{:012}", ++uuids_); });
+    daemon_alive = true;
+  }
+
+  Facts facts() {
+    Facts facts;
+    facts.now = facts.noticed = now;
+    facts.utc = "2026-01-31T12:00:00Z";
+    const auto wanted = core->uuids();
+    for (auto& [uuid, domain] : domains) {
+      facts.all[domain.info.domid] = uuid;
+      domain.holds_devices = device_with == uuid;
+      if (std::find(wanted.begin(), wanted.end(), uuid) != wanted.end())
+        facts.domains[uuid] = domain;
+      else if (domain.name == config.name && !domain.info.gone())
+        facts.stray = {uuid, domain.info.domid};
+    }
+    if (core->needs_dependents())
+      for (const Guest& guest : guests) facts.dependents.push_back(facts_of(guest));
+    return facts;
+  }
+
+  /// Until nothing is left to do at this moment.
+  void settle() {
+    for (int i = 0; i < 100; ++i) {
+      if (!daemon_alive) restart();
+      if (!look() && !move()) return;
+    }
+    ADD_FAILURE() << "does not come to rest: " << done.back();
+  }
+  void pass(Time::duration time) {
+    for (const Time end = now + time; now < end;) {
+      now = std::min(end, std::max(now + 1ms, core->wake().value_or(end)));
+      settle();
+    }
+  }
+
+  DomainFacts* named(const std::string& name) {
+    for (auto& [uuid, domain] : domains)
+      if (domain.name == name && !domain.info.gone()) return &domain;
+    return nullptr;
+  }
+  void crash(const std::string& name = "net", int code = 3) {
+    auto& info = named(name)->info;
+    info.shutdown = true;
+    info.shutdown_code = code;
+    for (Guest& guest : guests) guest.connected = false;
+  }
+  Guest& add_guest(DomId guest, Recovery recovery = Recovery::in_place) {
+    const DomId backend = named("net")->info.domid;
+    guests.push_back({{guest, DependentKind::vif, 0, backend, "00:16:3e:00:00:01"}, recovery});
+    return guests.back();
+  }
+  std::vector<std::string> phases() {
+    std::vector<std::string> names;
+    for (const auto& phase : core->state().recoveries.back().phases) names.push_back(phase.phase);
+    return names;
+  }
+  bool was_told(Told::What what) {
+    return std::any_of(told.begin(), told.end(), [&](const Told& one) { return one.what == what; });
+  }
+  rpc::DriverDomainView view() { return core->view(facts()); }
+  std::size_t living() {
+    return static_cast<std::size_t>(std::count_if(
+        domains.begin(), domains.end(), [](auto& item) { return !item.second.info.gone(); }));
+  }
+
+  std::optional<Supervision> core;
+
+ private:
+  bool look() {
+    const std::vector<Action> to_do = core->step(facts());
+    saved_ = boost::json::serialize(to_json(core->state(), kBoot));
+    bool acted = false;
+    for (const Action& action : to_do) {
+      if (const Told* words = std::get_if<Told>(&action)) {
+        told.push_back(*words);
+        continue;
+      }
+      acted = true;
+      if (actions++ == die_at) {
+        daemon_alive = false;
+        return true;
+      }
+      std::visit([this](const auto& what) { perform(what); }, action);
+    }
+    return acted;
+  }
+
+  /// What the others do by themselves; true when somebody did something.
+  bool move() {
+    bool moved = false;
+    // The daemon's clean-up of what is gone, and the watcher that attaches to the domain NAME.
+    if (device_with && (!domains.contains(*device_with) || domains[*device_with].info.gone()) &&
+        taking_back_works) {
+      const DomId domid = domids_[*device_with];
+      device_with.reset();
+      core->taken_back(domid, 250ms, now);
+      moved = true;
+    }
+    DomainFacts* owner = named("net");
+    if (owner != nullptr && !device_with && !owner->agent_message.starts_with("no device")) {
+      device_with = owner->info.uuid_str();
+      owner->info.paused = creating.contains(*device_with);
+      moved = true;
+    }
+    for (const std::string& uuid : std::exchange(creating, {})) {
+      moved = true;
+      if (domains.contains(uuid)) domains[uuid].info.paused = false;
+      core->created(uuid, std::nullopt, now);
+    }
+    for (auto& [uuid, domain] : domains) {
+      if (domain.info.gone() || domain.info.paused || !agent_speaks) continue;
+      const std::string word = device_with != uuid ? "waiting" : agent_ready ? "ready" : "starting";
+      if (std::exchange(domain.agent, word) != word) moved = true;
+      if (crashes_at_once && word == "ready") {
+        domain.info.shutdown = true;
+        domain.info.shutdown_code = 3;
+        moved = true;
+      }
+    }
+    for (Guest& guest : guests) {
+      const DomainFacts* backend = named("net");
+      const bool served = backend != nullptr && guest.dependent.backend == backend->info.domid &&
+                          backend->agent == "ready" && guest.follows;
+      if (served != guest.connected && (served || backend == nullptr)) {
+        guest.connected = served;
+        moved = true;
+      }
+    }
+    return moved;
+  }
+
+  DependentFacts facts_of(const Guest& guest) {
+    DependentFacts one;
+    one.dependent = guest.dependent;
+    one.recovery = guest.recovery;
+    one.guest_name = "guest";
+    one.traffic = guest.connected;
+    one.state.means_backend = true;
+    one.state.frontend = one.state.backend =
+        guest.connected ? XenbusState::connected : XenbusState::initialising;
+    return one;
+  }
+
+  DomainFacts* by_id(DomId domid) {
+    for (auto& [uuid, domain] : domains)
+      if (domain.info.domid == domid) return &domain;
+    return nullptr;
+  }
+  void perform(const Rename& what) {
+    done.push_back("rename " + what.name);
+    if (DomainFacts* domain = by_id(what.domid)) domain->name = what.name;
+  }
+  void perform(const Create& what) {
+    done.push_back(what.standby ? "create standby" : "create");
+    if (creation_fails) {
+      core->created(what.uuid, Error{ErrorKind::failed, {}, "no memory", {}, 0}, now);
+      return;
+    }
+    DomainFacts domain;
+    domain.info.domid = next_++;
+    for (std::size_t i = 0; i < 16; ++i) {
+      std::string digits;
+      for (const char c : what.uuid)
+        if (c != '-') digits += c;
+      domain.info.uuid[i] =
+          static_cast<std::uint8_t>(std::stoul(digits.substr(2 * i, 2), nullptr, 16));
+    }
+    domain.info.paused = true;
+    domain.name = what.standby ? "net-standby" : "net";
+    domids_[what.uuid] = domain.info.domid;
+    domains[what.uuid] = domain;
+    creating.insert(what.uuid);
+  }
+  void perform(const Destroy& what) {
+    done.push_back("destroy");
+    EXPECT_NE(device_with, what.uuid) << "libxl would reset the device";
+    domains.erase(what.uuid);
+    core->destroyed(what.uuid, std::nullopt, now);
+  }
+  void perform(const Fence& what) {
+    done.push_back("fence");
+    DomainFacts* domain = by_id(what.domid);
+    if (domain != nullptr) domain->info.paused = true;
+    if (domain != nullptr && device_with == domain->info.uuid_str()) {
+      device_with.reset();
+      core->taken_back(what.domid, 250ms, now);
+    }
+    core->fenced(what.domid, std::nullopt, now);
+  }
+  void perform(const ShutDown&) {
+    done.push_back("shut down");
+    if (named("net") != nullptr && agent_speaks) crash("net", 0);
+  }
+  void perform(const GiveDevices&) { done.push_back("give"); }
+  void perform(const Reconnect& what) {
+    done.push_back("reconnect");
+    for (Guest& guest : guests)
+      if (guest.dependent.guest == what.dependent.guest) guest.dependent.backend = what.domid;
+  }
+  void perform(const Replace& what) {
+    done.push_back("replace");
+    std::erase_if(
+        guests, [&](const Guest& guest) { return guest.dependent.guest == what.dependent.guest; });
+    if (replacement_fails) {
+      core->replaced(what.dependent, Error{ErrorKind::failed, {}, "xl failed", {}, 0}, now);
+      return;
+    }
+    Dependent added = what.dependent;
+    added.devid += 1;
+    added.backend = named("net")->info.domid;
+    guests.push_back({added, Recovery::remove_and_add});
+    core->replaced(what.dependent, std::nullopt, now);
+  }
+  void perform(const Told&) {}
+
+  std::map<std::string, DomId> domids_;
+  std::string saved_;
+  std::uint64_t uuids_ = 0;
+  DomId next_ = 1;
+
+ public:
+  bool replacement_fails = false;
+};
+
+class Life : public ::testing::Test {
+ protected:
+  void begin() {
+    world.settle();
+    ASSERT_EQ(world.core->state_word(), "ready");
+    world.done.clear();
+    world.told.clear();
+  }
+  World world;
+};
+
+/// Ready, alone, with the device and all guests.
+void expect_good(World& world) {
+  EXPECT_EQ(world.core->state_word(), "ready");
+  ASSERT_NE(world.named("net"), nullptr);
+  EXPECT_EQ(world.device_with, world.named("net")->info.uuid_str());
+  EXPECT_THAT(world.core->state().fenced, IsEmpty());
+  EXPECT_EQ(world.domains.size(), world.config.standby ? 2U : 1U);
+  for (const Guest& guest : world.guests) EXPECT_TRUE(guest.connected || !guest.follows);
+}
+
+TEST_F(Life, begins_once) {
+  begin();
+  EXPECT_FALSE(world.view().last_recovery);
+  world.pass(60s);
+  EXPECT_THAT(world.done, IsEmpty());
+  EXPECT_FALSE(world.core->wake()) << "nothing is to be looked at by itself";
+  expect_good(world);
+}
+
+TEST_F(Life, a_crash_is_recovered_from_and_the_guests_follow_in_place) {
+  begin();
+  world.add_guest(7);
+  world.add_guest(8);
+  world.crash();
+  world.settle();
+  expect_good(world);
+  EXPECT_THAT(world.done,
+              ElementsAre("rename net-dead-1", "create", "destroy", "reconnect", "reconnect"));
+  EXPECT_THAT(world.phases(),
+              ElementsAre("detect", "fence", "reset", "boot", "ready", "reattach", "first-packet"));
+  EXPECT_EQ(world.view().last_recovery->result, "done");
+  EXPECT_THAT(world.core->state().former, IsEmpty());
+  world.pass(400s);
+  EXPECT_EQ(world.view().crashes, 0U) << "the window is over";
+}
+
+TEST_F(Life, a_guest_without_the_module_loses_its_device_and_gets_another) {
+  begin();
+  world.add_guest(7, Recovery::remove_and_add);
+  world.add_guest(8);
+  world.crash();
+  world.settle();
+  expect_good(world);
+  EXPECT_THAT(world.done, Contains("replace"));
+  EXPECT_EQ(std::count(world.done.begin(), world.done.end(), "reconnect"), 1);
+}
+
+TEST_F(Life, a_guest_that_never_follows_keeps_nobody) {
+  begin();
+  world.add_guest(7).follows = false;
+  world.add_guest(8);
+  world.crash();
+  world.settle();
+  EXPECT_TRUE(world.guests.back().connected);
+  EXPECT_EQ(world.core->state_word(), "recovering");
+  world.pass(30s);
+  expect_good(world);
+  EXPECT_TRUE(world.was_told(Told::What::dependent_failed));
+  EXPECT_THAT(world.done, Not(Contains("replace"))) << "it may be paused, and follow later";
+}
+
+TEST_F(Life, a_guest_that_vanishes_in_the_middle_is_forgotten) {
+  begin();
+  world.add_guest(7).follows = false;
+  world.crash();
+  world.settle();
+  world.guests.clear();
+  world.settle();
+  expect_good(world);
+}
+
+TEST_F(Life, a_replacement_that_fails_keeps_nobody) {
+  begin();
+  world.add_guest(7, Recovery::remove_and_add);
+  world.add_guest(8);
+  world.replacement_fails = true;
+  world.crash();
+  world.settle();
+  expect_good(world);
+  EXPECT_TRUE(world.was_told(Told::What::dependent_failed));
+}
+
+TEST_F(Life, a_crash_loop_backs_off_and_is_given_up) {
+  begin();
+  world.crashes_at_once = true;
+  world.crash();
+  std::vector<Time> creations;
+  for (int i = 0; i < 200 && !world.core->state().given_up; ++i) {
+    const auto before = std::count(world.done.begin(), world.done.end(), "create");
+    world.pass(100ms);
+    if (std::count(world.done.begin(), world.done.end(), "create") != before)
+      creations.push_back(world.now);
+  }
+  ASSERT_TRUE(world.core->state().given_up);
+  EXPECT_EQ(world.view().state, "given-up");
+  EXPECT_EQ(std::count(world.done.begin(), world.done.end(), "create"), 4);
+  ASSERT_EQ(creations.size(), 4U);
+  EXPECT_LT(creations[1] - creations[0], 1200ms);
+  EXPECT_GE(creations[2] - creations[1], 1800ms);
+  EXPECT_GE(creations[3] - creations[2], 3800ms);
+  EXPECT_TRUE(world.was_told(Told::What::gave_up));
+  EXPECT_TRUE(world.domains.empty()) << "the last one is not left";
+  EXPECT_FALSE(world.device_with);
+  world.pass(1000s);
+  EXPECT_EQ(std::count(world.done.begin(), world.done.end(), "create"), 4);
+  world.restart();
+  world.settle();
+  EXPECT_EQ(world.view().state, "given-up") << "another daemon does not begin anew either";
+  world.crashes_at_once = false;
+  world.core->recover(world.now);
+  world.settle();
+  expect_good(world);
+}
+
+TEST_F(Life, a_hang_is_silence_while_it_could_speak) {
+  begin();
+  const DomId domid = world.named("net")->info.domid;
+  world.pass(100s);
+  EXPECT_TRUE(world.done.empty()) << "before its first heartbeat it is not missed";
+  EXPECT_TRUE(world.core->heard(domid, world.now));
+  world.settle();
+  for (int i = 0; i < 20; ++i) {
+    world.pass(1s);
+    EXPECT_FALSE(world.core->heard(domid, world.now));
+  }
+  EXPECT_TRUE(world.done.empty());
+  world.named("net")->info.paused = true;
+  world.pass(100s);
+  EXPECT_TRUE(world.done.empty()) << "somebody has paused it";
+  world.named("net")->info.paused = false;
+  world.pass(6s);
+  EXPECT_TRUE(world.done.empty());
+  world.pass(6s);
+  EXPECT_THAT(world.done, Contains("fence"));
+  EXPECT_EQ(world.view().last_recovery->cause, "hang");
+  EXPECT_GE(world.view().last_recovery->phases.front().seconds, 9.9);
+  expect_good(world);
+}
+
+TEST_F(Life, silence_while_the_daemon_did_not_run_is_none) {
+  begin();
+  const DomId domid = world.named("net")->info.domid;
+  world.core->heard(domid, world.now);
+  world.settle();
+  world.now += 50s;  // The daemon was stopped: it looks only now.
+  world.settle();
+  EXPECT_TRUE(world.done.empty());
+  world.pass(11s);
+  EXPECT_THAT(world.done, Contains("fence"));
+}
+
+TEST_F(Life, without_a_timeout_hangs_are_not_detected) {
+  world.config.heartbeat_timeout = 0s;
+  world.restart();
+  begin();
+  world.core->heard(1, world.now);
+  world.pass(1000s);
+  EXPECT_TRUE(world.done.empty());
+}
+
+TEST_F(Life, one_that_is_not_ready_in_time_is_replaced_and_counted) {
+  world.agent_ready = false;
+  world.settle();
+  EXPECT_EQ(world.core->state_word(), "starting");
+  world.pass(59s);
+  EXPECT_EQ(world.view().crashes, 0U);
+  world.pass(2s);
+  EXPECT_EQ(world.view().crashes, 1U);
+  EXPECT_THAT(world.view().message, HasSubstr("not ready within 60 s"));
+  world.agent_ready = true;
+  world.settle();
+  expect_good(world);
+}
+
+TEST_F(Life, a_creation_that_fails_is_told_and_tried_again) {
+  world.creation_fails = true;
+  world.settle();
+  EXPECT_EQ(world.view().message, "no memory");
+  EXPECT_TRUE(world.was_told(Told::What::failed));
+  world.pass(30s);
+  EXPECT_EQ(world.view().state, "given-up");
+  world.creation_fails = false;
+  world.core->start(world.now);
+  world.settle();
+  expect_good(world);
+}
+
+TEST_F(Life, a_creation_that_fails_beside_the_former_domain_is_no_crash) {
+  begin();
+  world.taking_back_works = false;
+  world.creation_fails = true;
+  world.crash();
+  world.settle();
+  EXPECT_EQ(world.view().crashes, 1U) << "the crash alone";
+  world.creation_fails = false;
+  world.taking_back_works = true;
+  world.settle();
+  expect_good(world);
+  EXPECT_EQ(world.view().crashes, 1U);
+}
+
+TEST_F(Life, a_second_crash_in_the_middle_is_another_recovery) {
+  begin();
+  world.add_guest(7);
+  world.agent_ready = false;
+  world.crash();
+  world.settle();
+  EXPECT_EQ(world.core->state_word(), "recovering");
+  world.crash();
+  world.agent_ready = true;
+  world.settle();
+  world.pass(2s);
+  expect_good(world);
+  const auto& records = world.core->state().recoveries;
+  ASSERT_EQ(records.size(), 2U);
+  EXPECT_EQ(records[0].result, RecoveryResult::failed);
+  EXPECT_EQ(records[1].result, RecoveryResult::done);
+}
+
+TEST_F(Life, stop_is_orderly_and_outlives_the_daemon) {
+  begin();
+  world.add_guest(7);
+  world.core->stop(world.now);
+  world.settle();
+  EXPECT_EQ(world.core->state_word(), "stopped");
+  EXPECT_TRUE(world.domains.empty());
+  EXPECT_THAT(world.done, Contains("shut down"));
+  world.restart();
+  world.pass(100s);
+  EXPECT_EQ(world.core->state_word(), "stopped");
+  world.core->start(world.now);
+  world.settle();
+  expect_good(world);
+  EXPECT_THAT(world.done, Contains("reconnect")) << "its guests waited for it";
+}
+
+TEST_F(Life, stop_of_one_that_does_not_listen_destroys_it) {
+  begin();
+  world.agent_speaks = false;
+  world.core->stop(world.now);
+  world.settle();
+  EXPECT_EQ(world.core->state_word(), "stopping");
+  world.pass(16s);
+  EXPECT_EQ(world.core->state_word(), "stopped");
+  EXPECT_TRUE(world.domains.empty());
+}
+
+TEST_F(Life, one_that_was_created_by_hand_is_adopted) {
+  begin();
+  world.core->stop(world.now);
+  world.settle();
+  DomainFacts domain;
+  domain.info.domid = 50;
+  domain.info.uuid[15] = 0x50;
+  domain.name = "net";
+  world.domains[domain.info.uuid_str()] = domain;
+  world.settle();
+  EXPECT_EQ(world.view().domid, DomId{50});
+  expect_good(world);
+}
+
+TEST_F(Life, a_standby_takes_over) {
+  world.config.standby = true;
+  world.restart();
+  begin();
+  ASSERT_EQ(world.view().standby->state, "waiting");
+  const DomId standby = world.named("net-standby")->info.domid;
+  world.add_guest(7);
+  world.crash();
+  world.settle();
+  EXPECT_EQ(world.view().domid, standby);
+  EXPECT_EQ(world.view().last_recovery->way, "standby");
+  EXPECT_EQ(world.done.front(), "rename net-dead-1");
+  EXPECT_EQ(world.done[1], "rename net");
+  EXPECT_EQ(world.done[2], "give");
+  expect_good(world);  // With another standby.
+}
+
+TEST_F(Life, a_standby_that_dies_is_replaced_without_harm) {
+  world.config.standby = true;
+  world.restart();
+  begin();
+  world.crash("net-standby");
+  world.settle();
+  world.pass(5s);
+  expect_good(world);
+  EXPECT_EQ(world.view().crashes, 0U);
+  EXPECT_EQ(world.view().standby->state, "waiting");
+}
+
+TEST_F(Life, without_its_standby_it_starts_cold) {
+  world.config.standby = true;
+  world.restart();
+  begin();
+  world.crash("net-standby");
+  world.crash("net");
+  world.settle();
+  world.pass(5s);
+  EXPECT_EQ(world.view().last_recovery->way, "cold");
+  expect_good(world);
+}
+
+/// The daemon dies before its nth action, for every n that there is.
+class Death : public ::testing::TestWithParam<bool> {};
+
+TEST_P(Death, at_any_action_of_a_recovery_loses_nothing) {
+  bool died = true;
+  for (int n = 0; died && n < 50; ++n) {
+    SCOPED_TRACE(n);
+    World world;
+    world.config.standby = GetParam();
+    world.restart();
+    world.settle();
+    world.add_guest(7);
+    world.actions = 0;
+    world.die_at = n;
+    world.crash();
+    world.settle();
+    world.pass(80s);
+    died = world.actions > n;
+    expect_good(world);
+    EXPECT_EQ(world.living(), GetParam() ? 2U : 1U);
+    ASSERT_FALSE(::testing::Test::HasFailure());
+  }
+  EXPECT_FALSE(died);
+}
+
+TEST_P(Death, at_any_action_of_a_first_start_loses_nothing) {
+  for (int n = 0; n < 10; ++n) {
+    SCOPED_TRACE(n);
+    World world;
+    world.config.standby = GetParam();
+    world.die_at = n;
+    world.restart();
+    world.settle();
+    world.pass(80s);
+    expect_good(world);
+  }
+}
+INSTANTIATE_TEST_SUITE_P(ColdAndStandby, Death, ::testing::Bool());
+
+TEST(SupervisionState, survives_writing_and_reading) {
+  World world;
+  world.config.standby = true;
+  world.restart();
+  world.settle();
+  world.add_guest(7).follows = false;
+  world.crash();
+  world.settle();
+  const State& state = world.core->state();
+  const std::string text = boost::json::serialize(to_json(state, "b"));
+  EXPECT_EQ(boost::json::serialize(to_json(read_state(text, "b", true), "b")), text);
+  const State other = read_state(text, "another boot", true);
+  EXPECT_FALSE(other.instance);
+  EXPECT_EQ(other.recoveries.size(), 1U);
+  for (std::size_t i = 0; i < text.size(); ++i)
+    (void)read_state(text.substr(0, i), "b", true);  // A file that is cut short harms nobody.
+  EXPECT_FALSE(read_state("", "b", false).wanted);
+  EXPECT_TRUE(read_state("{\"boot\": 5, \"instance\": []}", "b", true).wanted);
+}
+
+}  // namespace
+}  // namespace pciassign::supervision
