@@ -20,6 +20,8 @@ constexpr Milliseconds kCountFast = 20ms, kCountFastFor = 5s, kCountSlow = 200ms
 constexpr Milliseconds kRemoveAfter = 1s;
 // Changes may cause changes; what is left after so many rounds comes after the other events.
 constexpr int kRounds = 4;
+// What xenstore refused (a full quota) may work later.
+constexpr Milliseconds kRetryFirst = 1s, kRetryLast = 60s;
 constexpr const char* kClosed = "6";
 
 // What happens when a directory goes away, or fills its owner's share, while it is looked at.
@@ -33,12 +35,18 @@ Milliseconds interval(Milliseconds awaited) {
 
 }  // namespace
 
-void Agent::check(const Result<void>& result) {
-  if (!result && !harmless(result.error())) log_(result.error().message);
+void Agent::trouble(const Error& error) {
+  log_(error.message);
+  trouble_ = true;
 }
 
-void Agent::write(const std::string& path, const std::string& value) {
-  check(store_.write(path, value));
+bool Agent::check(const Result<void>& result) {
+  if (!result && !harmless(result.error())) trouble(result.error());
+  return result.has_value();
+}
+
+bool Agent::write(const std::string& path, const std::string& value) {
+  return check(store_.write(path, value));
 }
 
 void Agent::remove(const std::string& path) {
@@ -105,10 +113,13 @@ void Agent::scan() {
   for (const auto& [id, known] : known_) dirty_.insert(id);
   const std::string top = fmt::format("{}/backend/{}", own_, to_string(service_.kind()));
   const auto guests = store_.list(top);
-  if (!guests) return log_(guests.error().message);
+  if (!guests) return trouble(guests.error());
   for (const std::string& guest : *guests) {
     const auto devices = store_.list(top + "/" + guest);
-    if (!devices) continue;
+    if (!devices) {
+      trouble(devices.error());
+      continue;
+    }
     for (const std::string& device : *devices) {
       if (const auto id = parse_id(guest, device)) dirty_.insert(*id);
     }
@@ -122,6 +133,10 @@ void Agent::job_ended(int job, int status) {
 
 void Agent::settle(Milliseconds now) {
   now_ = now;
+  if (retry_ && *retry_ <= now) {
+    retry_.reset();
+    rescan_ = true;
+  }
   if (look_around_ && failure_.empty()) {
     look_around_ = false;
     if (auto looked = service_.look_around(); !looked) fail(looked.error().message);
@@ -143,11 +158,22 @@ void Agent::settle(Milliseconds now) {
     for (const BackendId id : changed) look_at(id);
   }
   count_traffic();
+  plan_retry();
+}
+
+void Agent::plan_retry() {
+  if (trouble_) {
+    retry_after_ = std::clamp(2 * retry_after_, kRetryFirst, kRetryLast);
+    retry_ = now_ + retry_after_;
+  } else if (!retry_) {
+    retry_after_ = Milliseconds{0};
+  }
+  trouble_ = false;
 }
 
 std::optional<Milliseconds> Agent::wake_at(Milliseconds now) const {
   if (!dirty_.empty()) return now;
-  std::optional<Milliseconds> first;
+  std::optional<Milliseconds> first = retry_;
   const auto consider = [&](Milliseconds at) { first = first ? std::min(*first, at) : at; };
   for (const auto& [id, known] : known_) {
     for (const auto& at : {known.patience, known.removal}) {
@@ -160,7 +186,7 @@ std::optional<Milliseconds> Agent::wake_at(Milliseconds now) const {
 
 void Agent::look_at(BackendId id) {
   auto backend = read_backend(store_, path_of(id), id);
-  if (!backend) return log_(backend.error().message);
+  if (!backend) return trouble(backend.error());
   if (!*backend) return forget(id);
   Known& known = known_[id];
   if ((*backend)->leaving()) return take_away(**backend, known);
@@ -262,9 +288,9 @@ void Agent::count_traffic() {
     const auto count = service_.traffic(id);
     const bool seen = count && *count > 0;
     if (!seen && now_ - *known.counting < kCountFor) continue;
+    if (seen && !write(traffic_node(id), "1")) continue;
     known.counting.reset();
     known.counted = true;
-    if (seen) write(traffic_node(id), "1");
   }
 }
 
@@ -286,7 +312,7 @@ void Agent::tell_state() {
     told_message_ = message;
   }
   if (state == told_state_) return;
-  write(data("state"), state);
+  if (!write(data("state"), state)) return;
   log_(message.empty() ? state : state + ": " + message);
   told_state_ = state;
 }

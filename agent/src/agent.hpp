@@ -70,9 +70,12 @@ class Agent {
   void count_traffic();
   void look_at_the_refused();
   void tell_state();
-  void write(const std::string& path, const std::string& value);
+  bool write(const std::string& path, const std::string& value);
   void remove(const std::string& path);
-  void check(const Result<void>& result);
+  /// False for an error; one that is not of a directory that goes away is trouble.
+  bool check(const Result<void>& result);
+  void trouble(const Error& error);
+  void plan_retry();
 
   Store& store_;
   Service& service_;
@@ -83,6 +86,10 @@ class Agent {
   bool rescan_ = true, look_around_ = true;
   std::uint64_t beats_ = 0;
   Milliseconds now_{0};
+  bool trouble_ = false;
+  Milliseconds retry_after_{0};
+  std::optional<Milliseconds>
+      retry_;  ///< When all is compared again, since xenstore refused something.
 };
 
 }  // namespace pciassign::agent

@@ -134,6 +134,7 @@ Result<void> only_whether(Result<std::string> answer) {
 
 /// The words of an error say what was done to which node.
 tl::unexpected<Error> about(const char* what, const std::string& path, const Error& error) {
+  if (error.sys_errno == 0) return tl::unexpected<Error>(error);
   return fail_errno(what + path, error.sys_errno);
 }
 
