@@ -123,9 +123,20 @@ class Transaction {
       if (auto ok = store_.set_perms(path, {domain_, dependent_.guest}); !ok) return ok;
     }
     if (auto ok = store_.write(front_ + "/backend", back_); !ok) return ok;
+    if (auto ok = mark(); !ok) return ok;
     // In this order the guest's watches fire.
     if (auto ok = write_state(front_); !ok) return ok;
     return store_.write(front_ + "/backend-id", std::to_string(domain_));
+  }
+
+  /// Tells pvreconnect that this is the same device still: the toolstack makes another one with a
+  /// directory of its own, and what is on its way to the old disk must not reach the new one.
+  Result<void> mark() {
+    const auto path = front_ + "/reconnected";
+    auto last = store_.read(path);
+    if (!last) return tl::unexpected(last.error());
+    const auto count = *last ? detail::whole_number<std::uint16_t>(**last).value_or(0) : 0;
+    return store_.write(path, std::to_string(count + 1));
   }
 
   Result<void> write_state(const std::string& directory) {

@@ -117,6 +117,7 @@ TEST(Reconnect, LeavesNothingOfTheFormerConnection) {
                    {front + "/device-type", "disk"},
                    {front + "/feature-persistent", "1"},
                    {front + "/protocol", "x86_64-abi"},
+                   {front + "/reconnected", "1"},
                    {front + "/state", "1"},
                    {front + "/virtual-device", "51728"}}));
   EXPECT_FALSE(scene.store.tree().has("/local/domain/7/backend/vbd/3/51728"));
@@ -177,6 +178,11 @@ TEST(Reconnect, AgainAndAgain) {
   ASSERT_TRUE(reconnect(scene.store, dependent, 11));
   EXPECT_EQ(nodes_of(11), first);
   EXPECT_EQ(scene.store.tree().read("/local/domain/3/device/vif/0/backend-id"), "11");
+  // The guest's module tells one from the other by this; a guest may write there what it likes.
+  EXPECT_EQ(scene.store.tree().read("/local/domain/3/device/vif/0/reconnected"), "3");
+  scene.store.put("/local/domain/3/device/vif/0/reconnected", "-9999999999999");
+  ASSERT_TRUE(reconnect(scene.store, dependent, 11));
+  EXPECT_EQ(scene.store.tree().read("/local/domain/3/device/vif/0/reconnected"), "1");
 }
 
 TEST(Reconnect, BringsNoDirectoryBackToLife) {
