@@ -6,9 +6,10 @@
 agent_kernel=/usr/lib/pciassign-testbed/vmlinux
 agent_program=/usr/libexec/pciassign/pciassign-agent
 
-# agent_image NAME CLASS MODULES CONFIGURATION: an initramfs at /run/NAME.cpio. CONFIGURATION: what follows in the agent's own.
+# agent_image NAME CLASS MODULES CONFIGURATION [PROGRAM]...: an initramfs at /run/NAME.cpio. CONFIGURATION: what follows in
+# the agent's own. PROGRAMs come with their libraries.
 agent_image() {
-	local name=$1 class=$2 configuration=$4 root=/run/image-$1 file list='' word
+	local name=$1 class=$2 configuration=$4 root=/run/image-$1 file list='' word program
 	rm -rf "$root"
 	mkdir -p "$root"/{dev,proc,sys,etc,sbin}
 	cp "$agent_program" "$root/init"
@@ -22,6 +23,12 @@ agent_image() {
 		list+="\"$file\", "
 	done <"$root/modules"
 	rm "$root/modules"
+	for program in "${@:5}"; do
+		while read -r file; do
+			mkdir -p "$root${file%/*}"
+			cp --dereference "$file" "$root$file"
+		done < <(echo "$program" && ldd "$program" | grep -o '/[^ ]*')
+	done
 	{
 		echo "class = \"$class\""
 		echo "modules = [${list%, }]"
@@ -52,6 +59,17 @@ agent_start() {
 	for line in "$@"; do echo "$line" >>"/run/$name.cfg"; done
 	xl create -q "/run/$name.cfg"
 }
+
+# agent_service GUEST CONFIGURATION: the agent as a service in an ordinary guest; its words go to /agent.log there.
+agent_service() {
+	guest run -i "$1" "rm -f /pciassign-agent; cat >/pciassign-agent && chmod +x /pciassign-agent" <"$agent_program" || return
+	guest run -i "$1" "cat >/etc/pciassign-agent.toml" <<<"$2" || return
+	guest run "$1" "/pciassign-agent >>/agent.log 2>&1 & echo \$! >/agent.pid"
+}
+
+# agent_service_stop GUEST
+# shellcheck disable=SC2016 # the guest's shell expands it
+agent_service_stop() { guest run "$1" 'kill $(cat /agent.pid)'; }
 
 # agent_data NAME: where it speaks.
 agent_data() { echo "/local/domain/$(xl domid "$1")/data/pciassign"; }
