@@ -50,9 +50,9 @@ constexpr auto kDomainCreateDetails =
     "*domain create* makes a driver domain: a domain that has the device and serves other guests "
     "with it. Its image is a kernel (that of the host unless --kernel names one) and an initramfs "
     "with only the modules that the device and the back end need and with this project's agent. "
-    "The image and the files for xl are written to /var/lib/pciassign/domains/NAME, the entry by "
-    "which *pciassignd*(8) starts it, watches it and brings it back to "
-    "/etc/pciassign/domains.d/NAME.toml. If anything fails, nothing of it is left.\n\n"
+    "The image and the files for xl are written to /var/lib/pciassign/domains/NAME. By the entry "
+    "/etc/pciassign/domains.d/NAME.toml *pciassignd*(8) starts it, watches it and brings it back. "
+    "If anything fails, nothing of it is left.\n\n"
     "Guests get their devices from it as from any driver domain of *xl*(1): "
     "vif = [ 'backend=NAME' ], disk = [ '...,backend=NAME' ], *xl network-attach*, *xl "
     "block-attach*.";
@@ -76,6 +76,9 @@ Command domain_create_definition() {
        {"--mode", "MODE", Completes::net_mode, &Options::net_mode,
         "net: how its NIC and the guests meet: bridge (as without the flag) or route"},
        {"--bridge", "NAME", nothing, &Options::bridge, "net: name of the bridge in it (xenbr0)"},
+       {"--address", "ADDR/BITS", nothing, &Options::address,
+        "net: an IPv4 address for the driver domain itself, such as 192.0.2.2/24"},
+       {"--gateway", "ADDR", nothing, &Options::gateway, "net: its way to other networks"},
        {"--volumes", "", nothing, &Options::volumes,
         "block: LVM is in the image, and its volume groups are activated"},
        {"--mount", "DEVICE:DIR:TYPE", nothing, &Options::mounts,

@@ -243,8 +243,14 @@ class Making {
     progress_.say("taking it back");
     if (started != nullptr) {
       started->interrupted = nullptr;
-      (void)started->call("driver-domain-stop",
-                          rpc::to_json(rpc::DriverDomainChangeParams{name(), true}));
+      if (const auto stopped = started->call(
+              "driver-domain-stop", rpc::to_json(rpc::DriverDomainChangeParams{name(), true}));
+          !stopped) {
+        progress_.clear();
+        why.message += "; and stopping it failed: " + stopped.error().message;
+        why.hint = "everything of it is still there: " + undo();
+        return tl::unexpected<Error>(std::move(why));
+      }
       why.hint = "with --no-start it stays, and pciassign domain start and show tell more";
     }
     (void)config::replace_file(places_.entry(name()), "");

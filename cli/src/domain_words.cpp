@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "domain_words.hpp"
 
+#include <arpa/inet.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -48,6 +49,29 @@ Result<unsigned> memory_of(const std::string& text) {
   return value;
 }
 
+bool is_ipv4(const std::string& text) {
+  in_addr parsed{};
+  return ::inet_pton(AF_INET, text.c_str(), &parsed) == 1;
+}
+
+/// "192.0.2.2/24"
+Result<void> check_addresses(const Options& options) {
+  if (!options.address.empty()) {
+    const std::size_t slash = options.address.find('/');
+    const std::string bits = slash == std::string::npos ? "" : options.address.substr(slash + 1);
+    const bool good = is_ipv4(options.address.substr(0, slash)) && !bits.empty() &&
+                      bits.size() <= 2 && bits.find_first_not_of("0123456789") == bits.npos &&
+                      std::stoi(bits) <= 32;
+    if (!good)
+      return fail(ErrorKind::usage,
+                  fmt::format("--address {}: that is not ADDRESS/BITS", options.address),
+                  "for example --address 192.0.2.2/24");
+  }
+  if (!options.gateway.empty() && !is_ipv4(options.gateway))
+    return fail(ErrorKind::usage, fmt::format("--gateway {} is no address", options.gateway));
+  return {};
+}
+
 /// "/dev/nvme0n1p1:/srv:ext4"
 Result<image::Mount> mount_of(const std::string& text) {
   const std::size_t first = text.find(':'), second = text.find(':', first + 1);
@@ -77,13 +101,14 @@ Result<std::vector<DeviceSpec>> devices_of(const Options& options) {
 Result<void> check_combination(const Options& options, bool net) {
   if (net && (options.volumes || !options.mounts.empty()))
     return fail(ErrorKind::usage, "--volumes and --mount are for --class block");
-  if (!net && (!options.bridge.empty() || options.net_mode != "bridge"))
-    return fail(ErrorKind::usage, "--mode and --bridge are for --class net");
+  if (!net && (!options.bridge.empty() || options.net_mode != "bridge" ||
+               !options.address.empty() || !options.gateway.empty()))
+    return fail(ErrorKind::usage, "--mode, --bridge, --address and --gateway are for --class net");
   if (!options.bridge.empty() && options.net_mode == "route")
     return fail(ErrorKind::usage, "--bridge: with --mode route there is no bridge");
   if (options.bridge.size() > 15 || !consists_of(options.bridge, "-_."))
     return fail(ErrorKind::usage, "--bridge " + options.bridge + " is no name of an interface");
-  return {};
+  return check_addresses(options);
 }
 
 /// The words again, as a shell takes them: each was checked to have no other characters.
@@ -96,6 +121,8 @@ std::string command_of(const Options& options, const DomainSpec& spec) {
   if (!options.kernel.empty()) text += " --kernel '" + options.kernel + "'";
   if (options.net_mode != "bridge") text += " --mode " + options.net_mode;
   if (!options.bridge.empty()) text += " --bridge " + options.bridge;
+  if (!options.address.empty()) text += " --address " + options.address;
+  if (!options.gateway.empty()) text += " --gateway " + options.gateway;
   if (options.volumes) text += " --volumes";
   for (const std::string& mount : options.mounts) text += " --mount " + mount;
   if (options.force) text += " --force";
@@ -138,6 +165,8 @@ Result<DomainWish> domain_wish(const Options& options, const Environment& enviro
   wish.image.driver_class = wish.domain.driver_class;
   wish.image.net_mode = options.net_mode;
   if (!options.bridge.empty()) wish.image.bridge = options.bridge;
+  wish.image.address = options.address;
+  wish.image.gateway = options.gateway;
   wish.image.volumes = options.volumes;
   return wish;
 }

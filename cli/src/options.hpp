@@ -22,7 +22,7 @@ struct Options {
   std::string name;          ///< Of pci-assignable-add: accepted, as xl does.
   // Of domain create.
   std::string driver_class, memory, kernel;
-  std::string net_mode = "bridge", bridge;
+  std::string net_mode = "bridge", bridge, address, gateway;
   std::vector<std::string> mounts;
   bool standby = false, volumes = false, no_start = false;
   bool no_wait = false;  ///< Of domain start, stop and recover.

@@ -230,6 +230,8 @@ std::string agent_config(const Spec& spec, const std::vector<std::string>& modul
   if (net) {
     text += fmt::format("[net]\nmode = {}\nbridge = {}\nmtu = 0\n", quoted(spec.net_mode),
                         quoted(spec.bridge));
+    if (!spec.address.empty()) text += "address = " + quoted(spec.address) + '\n';
+    if (!spec.gateway.empty()) text += "gateway = " + quoted(spec.gateway) + '\n';
     return text;
   }
   text += fmt::format("[block]\nvolumes = {}\n", spec.volumes);

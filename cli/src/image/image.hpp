@@ -27,7 +27,8 @@ struct Spec {
   config::DriverClass driver_class = config::DriverClass::net;
   std::vector<Device> devices;
   std::string net_mode = "bridge", bridge = "xenbr0";
-  bool volumes = false;  ///< Block: LVM's.
+  std::string address, gateway;  ///< Net: of the driver domain itself; may be empty.
+  bool volumes = false;          ///< Block: LVM's.
   std::vector<Mount> mounts;
 };
 

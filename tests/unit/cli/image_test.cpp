@@ -6,6 +6,7 @@
 
 #include <set>
 
+#include "config.hpp"
 #include "image/archive.hpp"
 #include "image/kernel.hpp"
 #include "image/libraries.hpp"
@@ -139,6 +140,38 @@ TEST_F(Image, is_the_same_bytes_each_time_and_owned_by_root) {
     }
     EXPECT_TRUE(seen.insert(path).second);
   }
+}
+
+/// What the agent makes of the configuration in an image.
+agent::Config as_the_agent_reads_it(const image::Image& made) {
+  const auto config = agent::parse_config(
+      read_cpio(made.initramfs).at("etc/pciassign-agent.toml").content, "the image's");
+  EXPECT_TRUE(config) << config.error().message;
+  return config ? *config : agent::Config{};
+}
+
+TEST_F(Image, tells_the_agent_what_was_asked_for) {
+  spec.net_mode = "route";
+  spec.address = "192.0.2.2/24";
+  spec.gateway = "192.0.2.1";
+  const auto net = build();
+  ASSERT_TRUE(net) << net.error().message;
+  const agent::Config config = as_the_agent_reads_it(*net);
+  EXPECT_EQ(config.kind, agent::Kind::vif);
+  EXPECT_EQ(config.modules.size(), net->modules.size());
+  EXPECT_TRUE(config.net.route);
+  EXPECT_EQ(config.net.address, "192.0.2.2/24");
+  EXPECT_EQ(config.net.gateway, "192.0.2.1");
+
+  block();
+  spec.mounts.push_back({"/dev/nvme0n1p1", "/srv", "ext4"});
+  const auto disk = build();
+  ASSERT_TRUE(disk) << disk.error().message;
+  const agent::Config of_disk = as_the_agent_reads_it(*disk);
+  EXPECT_EQ(of_disk.kind, agent::Kind::vbd);
+  EXPECT_FALSE(of_disk.block.volumes);
+  ASSERT_EQ(of_disk.block.mounts.size(), 1U);
+  EXPECT_EQ(of_disk.block.mounts.front().at, "/srv");
 }
 
 TEST_F(Image, without_a_bridge_has_no_bridge) {
