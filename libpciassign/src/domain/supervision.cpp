@@ -271,7 +271,8 @@ void Supervision::look_at_fenced(const Facts& facts) {
     const DomId domid = domain.info.domid;
     old.domid = domid;
     const std::string dead = fmt::format("{}-dead-{}", config_.name, domid);
-    if (domain.name != dead && !domain.name.empty()) actions_.emplace_back(Rename{domid, dead, true});
+    if (domain.name != dead && !domain.name.empty())
+      actions_.emplace_back(Rename{domid, dead, true});
     if (domain.holds_devices) {
       // Of a domain that is gone the daemon's clean-up takes them.
       if (domain.info.gone()) continue;
