@@ -2,13 +2,13 @@
 #include "log.hpp"
 
 #include <fmt/format.h>
-#include <sys/uio.h>
 #include <syslog.h>
-#include <systemd/sd-journal.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cctype>
+
+#include "service.hpp"
 
 namespace pciassign::daemon {
 namespace {
@@ -78,13 +78,7 @@ std::vector<std::string> journal_entries(const LogRecord& record) {
 }
 
 LogSink journal_sink() {
-  return [](const LogRecord& record) {
-    std::vector<std::string> entries = journal_entries(record);
-    std::vector<iovec> parts;
-    parts.reserve(entries.size());
-    for (std::string& entry : entries) parts.push_back({entry.data(), entry.size()});
-    ::sd_journal_sendv(parts.data(), static_cast<int>(parts.size()));
-  };
+  return [](const LogRecord& record) { service::write_journal(journal_entries(record)); };
 }
 
 }  // namespace pciassign::daemon

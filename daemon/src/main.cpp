@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // pciassignd: options, ports, signals; the rest is Core.
 #include <fmt/format.h>
+#include <getopt.h>
 #include <signal.h>
 #include <sys/stat.h>
-#include <systemd/sd-daemon.h>
 
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <cstdlib>
-#include <iostream>
 
 #include "core.hpp"
 #include "pciassign/journal.hpp"
+#include "service.hpp"
 #include "version.hpp"
 
 namespace pciassign::daemon {
@@ -40,8 +39,8 @@ struct Options {
 };
 
 int complain(const Error& error) {
-  std::cerr << "pciassignd: error: " << error.message << '\n';
-  if (!error.hint.empty()) std::cerr << "hint: " << error.hint << '\n';
+  std::fprintf(stderr, "pciassignd: error: %s\n", error.message.c_str());
+  if (!error.hint.empty()) std::fprintf(stderr, "hint: %s\n", error.hint.c_str());
   return exit_status(error.kind);
 }
 
@@ -66,7 +65,7 @@ Result<config::DaemonConfig> read_config(const Options& options) {
 
 /// The socket that systemd made for us, or our own.
 Result<UniqueFd> listening_socket(const config::DaemonConfig& config) {
-  if (::sd_listen_fds(1) == 1) return UniqueFd(SD_LISTEN_FDS_START);
+  if (auto inherited = service::inherited_socket()) return std::move(*inherited);
   return listen_at(config.paths.socket);
 }
 
@@ -94,15 +93,14 @@ Result<void> reload(const Options& options, Core& core, Log& log) {
 
 /// Tells systemd from the loop that it turns. Null where no watchdog waits for that.
 std::unique_ptr<Reactor::Timer> feed_watchdog(Reactor& reactor) {
-  std::uint64_t usec = 0;
-  if (::sd_watchdog_enabled(0, &usec) <= 0) return nullptr;
+  const auto period = service::watchdog();
+  if (!period) return nullptr;
   auto timer = reactor.make_timer();
   const auto again = std::make_shared<std::function<void()>>();
-  *again = [&clock = *timer, weak = std::weak_ptr(again), usec] {
-    ::sd_notify(0, "WATCHDOG=1");
+  *again = [&clock = *timer, weak = std::weak_ptr(again), period] {
+    service::notify("WATCHDOG=1");
     const auto self = weak.lock();
-    clock.at(std::chrono::steady_clock::now() + std::chrono::microseconds(usec / 2),
-             [self] { (*self)(); });
+    clock.at(std::chrono::steady_clock::now() + *period / 2, [self] { (*self)(); });
   };
   (*again)();
   return timer;
@@ -143,7 +141,7 @@ int run(const Options& options) {
         return;
       }
       if (std::exchange(stopping, true)) return;
-      ::sd_notify(0, "STOPPING=1");
+      service::notify("STOPPING=1");
       core.shut_down([&] { reactor.stop(); });
     });
 
@@ -151,7 +149,7 @@ int run(const Options& options) {
     if (!listening) return complain(listening.error());
     if (const auto started = core.start(std::move(*listening)); !started)
       return complain(started.error());
-    ::sd_notify(0, "READY=1");
+    service::notify("READY=1");
     const auto watchdog = feed_watchdog(reactor);
     log.info("ready", fmt::format("version {}", kVersion),
              {{"socket", config->paths.socket.string()}});
@@ -164,23 +162,77 @@ int run(const Options& options) {
 }  // namespace
 }  // namespace pciassign::daemon
 
+namespace pciassign::daemon {
+namespace {
+
+constexpr auto kUsage =
+    R"(pciassignd: grants PCI devices to Xen domains, and keeps driver domains alive
+Usage: pciassignd [OPTION]...
+
+  --config FILE        configuration file (/etc/pciassign/pciassignd.toml)
+  --state-dir DIR      what was granted to whom
+  --socket PATH        control socket
+  --assignments DIR    directory of assignments
+  --log-level LEVEL    debug, info, warning or error
+  --foreground         log to stderr, also under systemd
+  --version
+  -h, --help
+)";
+
+/// The status with which to end, or nothing: go on.
+std::optional<int> parse(int argc, char** argv, Options& options) {
+  constexpr option kOptions[]{{"config", required_argument, nullptr, 'c'},
+                              {"state-dir", required_argument, nullptr, 's'},
+                              {"socket", required_argument, nullptr, 'k'},
+                              {"assignments", required_argument, nullptr, 'a'},
+                              {"log-level", required_argument, nullptr, 'l'},
+                              {"foreground", no_argument, nullptr, 'f'},
+                              {"version", no_argument, nullptr, 'v'},
+                              {"help", no_argument, nullptr, 'h'},
+                              {nullptr, 0, nullptr, 0}};
+  for (int found = 0; (found = ::getopt_long(argc, argv, "h", kOptions, nullptr)) != -1;) {
+    switch (found) {
+      case 'c':
+        options.config_file = ::optarg;
+        options.config_given = true;
+        break;
+      case 's':
+        options.state = ::optarg;
+        break;
+      case 'k':
+        options.socket = ::optarg;
+        break;
+      case 'a':
+        options.assignments = ::optarg;
+        break;
+      case 'l':
+        options.log_level = ::optarg;
+        break;
+      case 'f':
+        options.foreground = true;
+        break;
+      case 'v':
+        std::printf("pciassignd %s\n", kVersion);
+        return 0;
+      case 'h':
+        std::fputs(kUsage, stdout);
+        return 0;
+      default:
+        return 2;
+    }
+  }
+  if (::optind == argc) return std::nullopt;
+  std::fprintf(stderr, "pciassignd: no such argument: %s\n", argv[::optind]);
+  return 2;
+}
+
+}  // namespace
+}  // namespace pciassign::daemon
+
 int main(int argc, char** argv) {
   ::signal(SIGPIPE, SIG_IGN);
   ::umask(077);
   pciassign::daemon::Options options;
-  CLI::App app{"pciassignd: grants PCI devices to Xen domains"};
-  app.set_version_flag("--version", std::string("pciassignd ") + pciassign::daemon::kVersion);
-  auto* config = app.add_option("--config", options.config_file, "configuration file");
-  app.add_option("--state-dir", options.state, "what was granted to whom");
-  app.add_option("--socket", options.socket, "control socket");
-  app.add_option("--assignments", options.assignments, "directory of assignments");
-  app.add_option("--log-level", options.log_level, "debug, info, warning or error");
-  app.add_flag("--foreground", options.foreground, "log to stderr, also under systemd");
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
-  }
-  options.config_given = config->count() > 0;
+  if (const auto status = pciassign::daemon::parse(argc, argv, options)) return *status;
   return pciassign::daemon::run(options);
 }
