@@ -118,6 +118,7 @@ std::string Core::metrics_text() {
   present.waiting_attach = watcher_.retries().size();
   present.waiting_clean_up = reconciler_.retries().size();
   present.denied_writes = ports.pci.denied_writes().value_or(std::map<Sbdf, std::uint64_t>{});
+  present.driver_domains = supervisor_.present();
   return metrics_.text(present);
 }
 

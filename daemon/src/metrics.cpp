@@ -55,6 +55,12 @@ void Metrics::failed(const Error& error) {
   touched();
 }
 
+void Metrics::recovered(const std::string& domain, const std::string& cause, const std::string& way,
+                        bool done) {
+  ++recoveries_[{domain, cause, way, done ? "done" : "failed"}];
+  touched();
+}
+
 void Metrics::backed_off(Retried what) {
   ++(what == Retried::attach ? attach_back_offs_ : clean_up_back_offs_);
   touched();
@@ -64,7 +70,7 @@ std::string Metrics::text(const Present& present) const {
   OpenMetrics out;
   out.family("build_info", Type::gauge, "",
              "Version of pciassignd, and of the Xen that it runs on.");
-  out.sample({{"version", present.version}, {"xen", present.xen}}, 1);
+  out.sample({{"version", present.version}, {"xen", present.xen}}, std::uint64_t{1});
 
   out.family("attachments", Type::gauge, "", "Devices that domains have, as the journal has them.");
   for (const auto& [key, count] : by_domain(present.attachments))
@@ -90,6 +96,21 @@ std::string Metrics::text(const Present& present) const {
              "Changes that were refused or failed, by each reason's kind and code.");
   for (const auto& [key, count] : failures_)
     out.sample({{"kind", key.first}, {"code", key.second}}, count);
+
+  out.family("driver_domain_state", Type::gauge, "",
+             "1 for the state that a supervised driver domain is in.");
+  for (const Present::DriverDomain& domain : present.driver_domains)
+    out.sample({{"domain", domain.name}, {"state", domain.state}}, std::uint64_t{1});
+
+  out.family("recoveries", Type::counter, "", "Recoveries of driver domains that are over.");
+  for (const auto& [key, count] : recoveries_)
+    out.sample({{"domain", key[0]}, {"cause", key[1]}, {"way", key[2]}, {"result", key[3]}}, count);
+
+  out.family("recovery_phase_seconds", Type::gauge, "seconds",
+             "Each phase of a driver domain's last recovery; they overlap.");
+  for (const Present::DriverDomain& domain : present.driver_domains)
+    for (const auto& [phase, seconds] : domain.phases)
+      out.sample({{"domain", domain.name}, {"phase", phase}}, seconds);
 
   out.family("back_offs", Type::counter, "",
              "Attempts of the daemon itself that failed and are made again after a pause.");

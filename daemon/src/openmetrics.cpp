@@ -94,6 +94,10 @@ void OpenMetrics::sample(const Labels& labels, const Histogram& histogram) {
   line("_sum", labels, fmt::format("{:.6f}", histogram.sum));
 }
 
+void OpenMetrics::sample(const Labels& labels, double value) {
+  line("", labels, fmt::format("{:.6f}", value));
+}
+
 void OpenMetrics::line(std::string_view suffix, const Labels& labels, const std::string& value) {
   text_ += name_;
   text_ += suffix;

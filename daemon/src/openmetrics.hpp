@@ -32,6 +32,8 @@ class OpenMetrics {
   /// A sample of the family that was begun last.
   void sample(const Labels& labels, std::uint64_t value);
   void sample(const Labels& labels, const Histogram& histogram);
+  /// Of a gauge that is no whole number.
+  void sample(const Labels& labels, double value);
   /// The text with its end; nothing may follow.
   [[nodiscard]] std::string take();
 

@@ -370,7 +370,11 @@ void Supervisor::tell(Entry& entry, const Told& told) {
     case Told::What::recovered:
       log_.info("driver-domain-recovered", event.title, fields);
       event.what = "done";
+      count(entry, true);
       break;
+    case Told::What::recovery_failed:
+      count(entry, false);
+      return;  // What began instead is told.
     case Told::What::ready:
       log_.info("driver-domain-ready", event.title, fields);
       event.what = "done";
@@ -385,6 +389,17 @@ void Supervisor::tell(Entry& entry, const Told& told) {
   if (on_event) on_event(event);
   if (told.what == Told::What::failed || told.what == Told::What::gave_up)
     answer_failure(entry, event.title);
+}
+
+/// The recovery that came to its end last.
+void Supervisor::count(const Entry& entry, bool done) {
+  const auto& records = entry.core.state().recoveries;
+  const auto over = std::find_if(records.rbegin(), records.rend(), [](const auto& record) {
+    return record.result != supervision::RecoveryResult::running;
+  });
+  if (over != records.rend())
+    metrics_.recovered(entry.core.config().name, std::string(to_string(over->cause)),
+                       over->standby ? "standby" : "cold", done);
 }
 
 void Supervisor::answer_failure(Entry& entry, const std::string& words) {
@@ -468,6 +483,20 @@ Result<rpc::DriverDomainView> Supervisor::view(const std::string& name) {
   supervision::Facts facts = gather(found->second);
   gather_dependents(found->second, facts);
   return found->second.core.view(facts);
+}
+
+std::vector<Metrics::Present::DriverDomain> Supervisor::present() const {
+  std::vector<Metrics::Present::DriverDomain> all;
+  for (const auto& [name, entry] : entries_) {
+    Metrics::Present::DriverDomain& one = all.emplace_back();
+    one.name = name;
+    one.state = entry.core.state_word();
+    const auto& recoveries = entry.core.state().recoveries;
+    if (recoveries.empty()) continue;
+    for (const auto& phase : recoveries.back().phases)
+      one.phases.emplace_back(phase.phase, std::chrono::duration<double>(phase.took).count());
+  }
+  return all;
 }
 
 std::vector<rpc::DriverDomainView> Supervisor::views() {

@@ -43,6 +43,9 @@ class Supervisor {
   [[nodiscard]] Result<rpc::DriverDomainView> view(const std::string& name);
   [[nodiscard]] std::vector<rpc::DriverDomainView> views();
 
+  /// For the metrics.
+  [[nodiscard]] std::vector<Metrics::Present::DriverDomain> present() const;
+
   enum class Change { start, stop, recover };
   struct Waiter {
     Change change;
@@ -86,6 +89,7 @@ class Supervisor {
   void begin_fence(Entry& entry, DomId domid);
   void begin_replace(Entry& entry, const Dependent& dependent);
   void tell(Entry& entry, const supervision::Told& told);
+  void count(const Entry& entry, bool done);
   void answer(Entry& entry);
   void answer_failure(Entry& entry, const std::string& words);
   void arm();

@@ -134,6 +134,7 @@ struct Told {
     phase,
     ready,
     recovered,
+    recovery_failed,
     stopped,
     failed,
     backs_off,
@@ -210,6 +211,7 @@ class Supervision {
   void fail(Cause cause, std::string words, const Facts& facts);
   void retire(const Instance& instance);
   void begin_recovery(Cause cause, const Facts& facts);
+  void close_recovery(RecoveryResult result);
   void promote(const Facts& facts);
   void create(bool standby, const Facts& facts);
   void become_ready(const Facts& facts);
@@ -225,6 +227,7 @@ class Supervision {
   config::DriverDomain config_;
   State state_;
   std::function<std::string()> new_uuid_;
+  Time now_{};  ///< Of the present look.
   std::vector<Action> actions_;
   std::optional<Time> wake_;
 

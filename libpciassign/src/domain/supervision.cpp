@@ -46,6 +46,7 @@ Supervision::Supervision(config::DriverDomain config, State state,
 std::vector<Action> Supervision::step(const Facts& facts) {
   actions_.clear();
   wake_.reset();
+  now_ = facts.now;
   prune_failures(facts.now);
   look_at_instance(facts);
   look_at_standby(facts);
@@ -233,7 +234,7 @@ void Supervision::fail(Cause cause, std::string words, const Facts& facts) {
     state_.failures.push_back(facts.now);
     state_.message = words;
   }
-  if (RecoveryRecord* former = recovery()) former->result = RecoveryResult::failed;
+  close_recovery(RecoveryResult::failed);
   begin_recovery(cause, facts);
   state_.recoveries.back().began = began;
   tell(cause == Cause::request ? Told::What::began : Told::What::failed, words);
@@ -241,7 +242,7 @@ void Supervision::fail(Cause cause, std::string words, const Facts& facts) {
   if (state_.failures.size() >= config_.most_crashes && cause != Cause::request) {
     state_.given_up = true;
     state_.next_try.reset();
-    recovery()->result = RecoveryResult::failed;
+    close_recovery(RecoveryResult::failed);
     tell(Told::What::gave_up,
          fmt::format("{} failures within {} s, the last: it {}", state_.failures.size(),
                      config_.crash_window.count(), state_.message));
@@ -453,7 +454,7 @@ void Supervision::stop(Time) {
   state_.wanted = false;
   state_.given_up = false;
   state_.next_try.reset();
-  if (RecoveryRecord* record = recovery()) record->result = RecoveryResult::failed;
+  close_recovery(RecoveryResult::failed);
 }
 
 void Supervision::recover(Time now) {

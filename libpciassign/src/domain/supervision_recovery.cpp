@@ -81,6 +81,18 @@ void Supervision::begin_recovery(Cause cause, const Facts& facts) {
   packet_until_.reset();
 }
 
+/// The one that is going on, if one is.
+void Supervision::close_recovery(RecoveryResult result) {
+  RecoveryRecord* record = recovery();
+  if (record == nullptr) return;
+  record->result = result;
+  const auto took = std::chrono::duration<double>(since(record->began, now_)).count();
+  if (result == RecoveryResult::done)
+    tell(Told::What::recovered, fmt::format("is back after {:.3f} s", took));
+  else
+    tell(Told::What::recovery_failed, {});
+}
+
 void Supervision::note_phase(std::string_view phase, microseconds took, microseconds at) {
   state_.recoveries.back().phases.push_back({std::string(phase), took, at});
   notes_.push_back(
@@ -186,10 +198,7 @@ void Supervision::end_recovery(const Facts& facts) {
       phase_over("reattach", record->began + begun, facts.now);
       packet_until_ = facts.now + kPacketLimit;
     }
-    record->result = RecoveryResult::done;
-    tell(Told::What::recovered,
-         fmt::format("is back after {:.3f} s",
-                     std::chrono::duration<double>(facts.now - record->began).count()));
+    close_recovery(RecoveryResult::done);
   }
   if (!packet_until_) return;
   if (packet()) {

@@ -96,6 +96,10 @@ std::string sample() {
   present.under_way = 2;
   present.waiting_attach = 1;
   present.denied_writes = {{{0, 0, 4, 0}, 17}, {{0, 3, 0, 1}, 4294967296}};
+  metrics.recovered("net1", "crash", "cold", true);
+  metrics.recovered("net1", "crash", "cold", false);
+  present.driver_domains = {{"net1", "ready", {{"fence", 0.75}, {"boot", 2.5}}},
+                            {"disk1", "stopped", {}}};
   return metrics.text(present);
 }
 
@@ -112,6 +116,9 @@ TEST(Metrics, keep_to_the_format) {
   EXPECT_EQ(value(R"(step_duration_seconds_count{kind="attach",step="assign"})"), 2);
   EXPECT_EQ(value(R"(step_duration_seconds_bucket{kind="attach",step="assign",le="0.01"})"), 1);
   EXPECT_EQ(value(R"(attachments{domain="net",phase="attached"})"), 2);
+  EXPECT_EQ(value(R"(recoveries_total{domain="net1",cause="crash",way="cold",result="done"})"), 1);
+  EXPECT_EQ(value(R"(driver_domain_state{domain="disk1",state="stopped"})"), 1);
+  EXPECT_EQ(value(R"(recovery_phase_seconds{domain="net1",phase="boot"})"), 2.5);
   EXPECT_EQ(value(R"(denied_writes_total{device="0000:03:00.1"})"), 4294967296);
 }
 
