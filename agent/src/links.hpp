@@ -23,6 +23,8 @@ class Links {
   /// The interface's number; 0 when there is none. Another one of the same name has another number.
   [[nodiscard]] virtual unsigned index(const std::string& name) const = 0;
   [[nodiscard]] virtual bool is_bridge(const std::string& name) const = 0;
+  /// Whether somebody else has brought it up, or put it into another bridge or bond.
+  [[nodiscard]] virtual bool taken(const std::string& name, const std::string& bridge) const = 0;
   [[nodiscard]] virtual unsigned mtu(const std::string& name) const = 0;
   /// Packets that came in at an interface.
   [[nodiscard]] virtual std::optional<std::uint64_t> received(const std::string& name) const = 0;

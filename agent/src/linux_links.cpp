@@ -9,6 +9,7 @@
 
 #include <array>
 #include <charconv>
+#include <cstdlib>
 
 namespace pciassign::agent {
 namespace {
@@ -76,6 +77,13 @@ unsigned LinuxLinks::index(const std::string& name) const {
 
 bool LinuxLinks::is_bridge(const std::string& name) const {
   return exists(kNet + name + "/bridge");
+}
+
+bool LinuxLinks::taken(const std::string& name, const std::string& bridge) const {
+  const std::string master = real_path(kNet + name + "/master");
+  if (!master.empty()) return master.substr(master.rfind('/') + 1) != bridge;
+  const auto flags = read_text(kNet + name + "/flags");
+  return flags && (std::strtoul(flags->c_str(), nullptr, 0) & IFF_UP) != 0;
 }
 
 unsigned LinuxLinks::mtu(const std::string& name) const {

@@ -13,6 +13,7 @@ class LinuxLinks final : public Links {
   [[nodiscard]] std::vector<std::string> nics() const override;
   [[nodiscard]] unsigned index(const std::string& name) const override;
   [[nodiscard]] bool is_bridge(const std::string& name) const override;
+  [[nodiscard]] bool taken(const std::string& name, const std::string& bridge) const override;
   [[nodiscard]] unsigned mtu(const std::string& name) const override;
   [[nodiscard]] std::optional<std::uint64_t> received(const std::string& name) const override;
   Result<void> make_bridge(const std::string& name) override;

@@ -53,6 +53,8 @@ Result<void> Network::look_around() {
   for (const std::string& name : links_.nics()) {
     const unsigned index = links_.index(name);
     if (index == 0) continue;
+    // In an administrator's image: it may carry the way to the administrator.
+    if (!config_.route && links_.taken(name, config_.bridge)) continue;
     const auto had = nics_.find(name);
     if (had == nics_.end() || had->second != index) {
       if (auto taken = take_nic(name, now.empty()); !taken) {

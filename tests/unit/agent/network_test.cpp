@@ -69,6 +69,24 @@ TEST_F(NetworkTest, ANicThatCameAgainUnderItsNameIsTakenAgain) {
   EXPECT_EQ(world->links.interfaces["eth0"].master, "xenbr0");
 }
 
+TEST_F(NetworkTest, ANicThatTheAdministratorUsesIsLeftAlone) {
+  start();
+  world->links.add("br0").bridge = true;
+  world->links.add("eth0", true).up = true;
+  auto& other = world->links.add("eth1", true);
+  other.up = true;
+  other.master = "br0";
+  world->agent->devices_changed();
+  world->settle();
+  EXPECT_EQ(world->links.interfaces["eth0"].master, "");
+  EXPECT_EQ(world->links.interfaces["eth1"].master, "br0");
+  EXPECT_EQ(world->data("state"), "waiting");
+  other.master = "xenbr0";
+  world->agent->devices_changed();
+  world->settle();
+  EXPECT_EQ(world->data("state"), "ready") << "the administrator may put it into the bridge too";
+}
+
 TEST_F(NetworkTest, ANicThatCannotBeUsedIsAFailureWhenItIsTheOnlyOne) {
   start();
   world->links.failing.insert("eth0");

@@ -57,6 +57,10 @@ class SimLinks final : public Links {
   [[nodiscard]] bool is_bridge(const std::string& name) const override {
     return interfaces.contains(name) && interfaces.at(name).bridge;
   }
+  [[nodiscard]] bool taken(const std::string& name, const std::string& bridge) const override {
+    const Interface& interface = interfaces.at(name);
+    return interface.master.empty() ? interface.up : interface.master != bridge;
+  }
   [[nodiscard]] unsigned mtu(const std::string& name) const override {
     return interfaces.contains(name) ? interfaces.at(name).mtu : 0;
   }
