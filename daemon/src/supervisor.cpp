@@ -73,7 +73,7 @@ void Supervisor::set_domains(config::DriverDomains domains) {
     }
     for (const DomId domid : entry.watched)
       (void)toolstack_.ports().store.unwatch(fmt::format("/local/domain/{}/data/pciassign", domid),
-                                             "driver-domain");
+                                             token_of(entry));
     follow(entry, {});
     for (const Waiter& waiter : entry.waiters)
       waiter.done(tl::unexpected<Error>(failure("is no longer configured", name)));
@@ -114,11 +114,11 @@ void Supervisor::event(const WatchEvent& event) {
   const bool beat = std::sscanf(event.path.c_str(), "/local/domain/%u/data/pciassign/heartbeat%n",
                                 &domid, &end) == 1 &&
                     end == static_cast<int>(event.path.size());
-  for (auto& [name, entry] : entries_) {
-    // A heartbeat says nothing but that there is one: the rest need not be looked at.
-    if (beat && !entry.watched.contains(domid)) continue;
-    if (!beat || entry.core.heard(domid, std::chrono::steady_clock::now())) entry.dirty = true;
-  }
+  const auto found = entries_.find(std::string_view(event.token).substr(kToken.size()));
+  if (found == entries_.end()) return;
+  Entry& entry = found->second;
+  // A heartbeat says nothing but that there is one: the rest need not be looked at.
+  if (!beat || entry.core.heard(domid, std::chrono::steady_clock::now())) entry.dirty = true;
 }
 
 void Supervisor::settle() {
@@ -152,10 +152,10 @@ void Supervisor::run(Entry& entry) {
   bool more = true;
   for (int looks = 0; more && looks < kMostLooks; ++looks) {
     supervision::Facts facts = gather(entry);
-    if (entry.core.needs_dependents()) {
-      gather_dependents(entry, facts);
-    } else {
+    if (!entry.core.needs_dependents()) {
       follow(entry, {});
+    } else if (entry.core.can_connect(facts)) {
+      gather_dependents(entry, facts);  // Many reads: not while there is nobody to connect to.
     }
     const std::vector<supervision::Action> actions = entry.core.step(facts);
     save(entry, false);

@@ -23,6 +23,8 @@
 namespace pciassign::daemon {
 
 class Supervisor {
+  struct Entry;
+
  public:
   Supervisor(Reactor& reactor, Toolstack& toolstack, Scheduler& scheduler, DomainWatcher& watcher,
              Xl& xl, Log& log, Metrics& metrics, std::filesystem::path directory);
@@ -36,7 +38,7 @@ class Supervisor {
   void compare();
   /// An event of one of our watches; settle() is to follow when the last one was told.
   void event(const WatchEvent& event);
-  static bool is_ours(const std::string& token) { return token.starts_with("driver-domain"); }
+  static bool is_ours(const std::string& token) { return token.starts_with(kToken); }
   void settle();
   void stop();
 
@@ -60,6 +62,9 @@ class Supervisor {
 
  private:
   using Supervision = supervision::Supervision;
+  /// Of our watches, before the name of the driver domain.
+  static constexpr std::string_view kToken = "driver-domain ";
+  static std::string token_of(const Entry& entry);
   struct Entry {
     explicit Entry(Supervision supervision) : core(std::move(supervision)) {}
     Supervision core;

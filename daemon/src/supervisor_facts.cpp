@@ -45,6 +45,10 @@ std::string time_of_day() {
 
 }  // namespace
 
+std::string Supervisor::token_of(const Entry& entry) {
+  return std::string(kToken) + entry.core.config().name;
+}
+
 std::string Supervisor::read(const std::string& path) {
   return toolstack_.ports().store.read(path).value_or(std::nullopt).value_or(std::string());
 }
@@ -114,11 +118,11 @@ void Supervisor::watch_agents(Entry& entry, const Facts& facts) {
   Store& store = toolstack_.ports().store;
   std::erase_if(entry.watched, [&](DomId domid) {
     if (living.contains(domid)) return false;
-    (void)store.unwatch(agent_path(domid), "driver-domain");
+    (void)store.unwatch(agent_path(domid), token_of(entry));
     return true;
   });
   for (const DomId domid : living) {
-    if (entry.watched.insert(domid).second) (void)store.watch(agent_path(domid), "driver-domain");
+    if (entry.watched.insert(domid).second) (void)store.watch(agent_path(domid), token_of(entry));
   }
 }
 
@@ -154,15 +158,16 @@ void Supervisor::gather_dependents(Entry& entry, Facts& facts) {
       facts.dependents.push_back(std::move(one));
     }
   }
+  facts.dependents_seen = true;
   follow(entry, entry.core.needs_dependents() ? std::move(paths) : std::set<std::string>());
 }
 
 void Supervisor::follow(Entry& entry, std::set<std::string> paths) {
   Store& store = toolstack_.ports().store;
   for (const std::string& path : entry.followed)
-    if (!paths.contains(path)) (void)store.unwatch(path, "driver-domain-guest");
+    if (!paths.contains(path)) (void)store.unwatch(path, token_of(entry));
   for (const std::string& path : paths)
-    if (!entry.followed.contains(path)) (void)store.watch(path, "driver-domain-guest");
+    if (!entry.followed.contains(path)) (void)store.watch(path, token_of(entry));
   entry.followed = std::move(paths);
 }
 

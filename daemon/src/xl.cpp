@@ -6,6 +6,7 @@
 #include <fmt/ranges.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -19,6 +20,8 @@ namespace {
 
 /// As much of what it says as an error may have.
 constexpr std::size_t kLastWords = 400;
+
+constexpr int kNice = 10;
 
 struct Child {
   pid_t pid = -1;
@@ -34,6 +37,9 @@ struct Child {
 /// Only what is safe between fork and exec of a process with several threads.
 [[noreturn]] void become(char* const* argv, int output, pid_t parent) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  // Building a domain takes all of a processor; what the daemon does meanwhile is short, and the
+  // new domain waits for it.
+  ::setpriority(PRIO_PROCESS, 0, kNice);
   if (::getppid() != parent) ::_exit(127);
   const int nothing = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
   ::dup2(nothing, STDIN_FILENO);

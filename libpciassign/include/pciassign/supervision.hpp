@@ -93,6 +93,7 @@ struct Facts {
   /// A living domain with the driver domain's name that the state knows nothing of.
   std::optional<std::pair<std::string, DomId>> stray;
   std::vector<DependentFacts> dependents;
+  bool dependents_seen = false;  ///< They were looked for.
 };
 
 /// What is to be done; everything is right to be done twice.
@@ -179,6 +180,8 @@ class Supervision {
 
   /// Whether step() needs the dependents among the facts.
   [[nodiscard]] bool needs_dependents() const;
+  /// Whether there is an agent that serves them.
+  [[nodiscard]] bool can_connect(const Facts& facts) const;
   /// The domains that facts are needed of, by uuid.
   [[nodiscard]] std::vector<std::string> uuids() const;
   [[nodiscard]] std::string state_word() const;

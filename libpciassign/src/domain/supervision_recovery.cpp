@@ -122,18 +122,21 @@ bool Supervision::needs_dependents() const {
          (!state_.former.empty() || recovery() != nullptr || packet_until_.has_value());
 }
 
+bool Supervision::can_connect(const Facts& facts) const {
+  if (!state_.instance) return false;
+  const auto found = facts.domains.find(state_.instance->uuid);
+  return found != facts.domains.end() && state_.instance->domid == found->second.info.domid &&
+         (found->second.agent == "waiting" || found->second.agent == "ready");
+}
+
 void Supervision::look_at_dependents(const Facts& facts) {
   // A number that belongs to another domain by now has other dependents.
   std::erase_if(state_.former, [&](const Instance& old) {
     const auto there = facts.all.find(*old.domid);
     return there != facts.all.end() && there->second != old.uuid;
   });
-  if (!state_.instance || !needs_dependents()) return;
-  const auto found = facts.domains.find(state_.instance->uuid);
-  if (found == facts.domains.end()) return;
-  const DomainFacts& domain = found->second;
-  if (domain.agent != "waiting" && domain.agent != "ready") return;
-  const DomId domid = domain.info.domid;
+  if (!needs_dependents() || !facts.dependents_seen || !can_connect(facts)) return;
+  const DomId domid = *state_.instance->domid;
   bool all_here = true;
   for (const DependentFacts& one : facts.dependents) {
     const bool here = one.dependent.backend == domid;
@@ -185,7 +188,7 @@ void Supervision::end_recovery(const Facts& facts) {
                        [](const DependentFacts& one) { return one.traffic; });
   };
   if (record != nullptr) {
-    if (!state_.instance || !state_.instance->ready) return;
+    if (!state_.instance || !state_.instance->ready || !facts.dependents_seen) return;
     const bool settled = std::all_of(
         facts.dependents.begin(), facts.dependents.end(), [&](const DependentFacts& one) {
           const auto move = moves_.find(key_of(one.dependent));

@@ -73,8 +73,10 @@ class World {
       else if (domain.name == config.name && !domain.info.gone())
         facts.stray = {uuid, domain.info.domid};
     }
-    if (core->needs_dependents())
+    if (core->needs_dependents() && core->can_connect(facts)) {
+      facts.dependents_seen = true;
       for (const Guest& guest : guests) facts.dependents.push_back(facts_of(guest));
+    }
     return facts;
   }
 
