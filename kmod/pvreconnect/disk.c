@@ -117,12 +117,21 @@ int pvr_disk_take_back(struct pvr_link *link)
 	struct xenbus_driver *driver = to_xenbus_driver(xdev->dev.driver);
 	struct bio_list lists[2];
 	struct kept *kept;
+	int err;
 
-	if (!link->stopped || !driver->otherend_changed)
+	if (!link->stopped || !driver->otherend_changed || !driver->read_otherend_details)
 		return -EINVAL;
 	kept = kmalloc(sizeof(*kept), GFP_NOIO);
 	if (!kept)
 		return -ENOMEM;
+	/* It sets its limits by what the other end offers: the one to come has to be known. */
+	kfree(xdev->otherend);
+	xdev->otherend = NULL;
+	err = driver->read_otherend_details(xdev);
+	if (err) {
+		kfree(kept);
+		return err;
+	}
 	bio_list_init(&lists[0]);
 	bio_list_init(&lists[1]);
 	xdev->state = XenbusStateConnected;
