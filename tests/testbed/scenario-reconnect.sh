@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# testbed: --daemon off --timeout 600
+# testbed: --daemon off --timeout 900
 #
 # pvreconnect: a guest's network and block devices go on, where they are, behind another back end. The driver domains here
 # are plain guests whose back ends are set up by hand; dom0's part is what libpciassign's reconnect() does.
