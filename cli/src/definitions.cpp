@@ -84,6 +84,8 @@ Command domain_create_definition() {
        {"--mount", "DEVICE:DIR:TYPE", nothing, &Options::mounts,
         "block: a file system in it whose files are exported, such as /dev/nvme0n1p1:/srv:ext4; "
         "may be repeated"},
+       {"--module", "NAME", nothing, &Options::modules,
+        "another module for it, by name or as a file; may be repeated"},
        {"--no-start", "", nothing, &Options::no_start,
         "neither start it now nor whenever pciassignd starts"},
        {"-f,--force", "", nothing, &Options::force,

@@ -125,6 +125,7 @@ std::string command_of(const Options& options, const DomainSpec& spec) {
   if (!options.gateway.empty()) text += " --gateway " + options.gateway;
   if (options.volumes) text += " --volumes";
   for (const std::string& mount : options.mounts) text += " --mount " + mount;
+  for (const std::string& module : options.modules) text += " --module '" + module + "'";
   if (options.force) text += " --force";
   if (options.no_start) text += " --no-start";
   return text;
@@ -142,8 +143,12 @@ Result<DomainWish> domain_wish(const Options& options, const Environment& enviro
   if (!specs) return tl::unexpected<Error>(specs.error());
   const auto memory = memory_of(options.memory);
   if (!memory) return tl::unexpected<Error>(memory.error());
-  if (options.kernel.find_first_of("'\n") != std::string::npos)
-    return fail(ErrorKind::usage, "--kernel: a path without quotation marks and line ends");
+  const auto unfit = [](const std::string& text) {
+    return text.find_first_of("'\n") != std::string::npos;
+  };
+  if (unfit(options.kernel) || std::any_of(options.modules.begin(), options.modules.end(), unfit))
+    return fail(ErrorKind::usage,
+                "--kernel and --module: words without quotation marks and line ends");
 
   DomainWish wish;
   wish.domain = {.name = options.domain,
@@ -168,6 +173,7 @@ Result<DomainWish> domain_wish(const Options& options, const Environment& enviro
   wish.image.address = options.address;
   wish.image.gateway = options.gateway;
   wish.image.volumes = options.volumes;
+  wish.image.modules = options.modules;
   return wish;
 }
 

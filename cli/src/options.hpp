@@ -23,7 +23,7 @@ struct Options {
   // Of domain create.
   std::string driver_class, memory, kernel;
   std::string net_mode = "bridge", bridge, address, gateway;
-  std::vector<std::string> mounts;
+  std::vector<std::string> mounts, modules;
   bool standby = false, volumes = false, no_start = false;
   bool no_wait = false;  ///< Of domain start, stop and recover.
   bool no_unpause = false;

@@ -61,6 +61,28 @@ void add_helpers(const Device& device, config::DriverClass driver_class,
   if (kind != nvme) wanted.push_back({{"sd_mod"}, why});
 }
 
+void add_back_end(const Spec& spec, std::vector<Wanted>& wanted) {
+  if (spec.driver_class == config::DriverClass::net) {
+    wanted.push_back({{"xen-netback"}, "the back end"});
+    if (spec.net_mode == "bridge") wanted.push_back({{"bridge"}, "the bridge"});
+    return;
+  }
+  wanted.push_back({{"xen-blkback"}, "the back end"});
+  for (const Mount& mount : spec.mounts) {
+    wanted.push_back({{"fs-" + mount.type}, "the file system " + mount.type});
+    if (mount.type == "vfat") {
+      wanted.push_back({{"nls_cp437"}, {}, true});
+      wanted.push_back({{"nls_ascii"}, {}, true});
+    }
+  }
+  if (!spec.mounts.empty()) wanted.push_back({{"loop"}, "files as disks"});
+  if (spec.volumes) {
+    wanted.push_back({{"dm-mod"}, "logical volumes"});
+    for (const char* kind : {"dm-snapshot", "dm-thin-pool", "dm-mirror", "dm-raid"})
+      wanted.push_back({{kind}, {}, true});
+  }
+}
+
 class Builder {
  public:
   Builder(const Spec& spec, const std::function<void(const std::string&)>& say)
@@ -199,25 +221,8 @@ std::vector<Wanted> wanted_modules(const Spec& spec) {
     wanted.push_back({{modalias(device)}, "the device " + device.sbdf.str()});
     add_helpers(device, spec.driver_class, wanted);
   }
-  if (spec.driver_class == config::DriverClass::net) {
-    wanted.push_back({{"xen-netback"}, "the back end"});
-    if (spec.net_mode == "bridge") wanted.push_back({{"bridge"}, "the bridge"});
-    return wanted;
-  }
-  wanted.push_back({{"xen-blkback"}, "the back end"});
-  for (const Mount& mount : spec.mounts) {
-    wanted.push_back({{"fs-" + mount.type}, "the file system " + mount.type});
-    if (mount.type == "vfat") {
-      wanted.push_back({{"nls_cp437"}, {}, true});
-      wanted.push_back({{"nls_ascii"}, {}, true});
-    }
-  }
-  if (!spec.mounts.empty()) wanted.push_back({{"loop"}, "files as disks"});
-  if (spec.volumes) {
-    wanted.push_back({{"dm-mod"}, "logical volumes"});
-    for (const char* kind : {"dm-snapshot", "dm-thin-pool", "dm-mirror", "dm-raid"})
-      wanted.push_back({{kind}, {}, true});
-  }
+  add_back_end(spec, wanted);
+  for (const std::string& name : spec.modules) wanted.push_back({{name}, "--module"});
   return wanted;
 }
 

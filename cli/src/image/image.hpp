@@ -30,6 +30,7 @@ struct Spec {
   std::string address, gateway;  ///< Net: of the driver domain itself; may be empty.
   bool volumes = false;          ///< Block: LVM's.
   std::vector<Mount> mounts;
+  std::vector<std::string> modules;  ///< More of them, by name or as files; loaded last.
 };
 
 struct Image {

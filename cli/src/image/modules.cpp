@@ -61,6 +61,7 @@ class Walk {
 
   /// False: the kernel knows nothing of that name.
   bool add(const std::string& name) {
+    if (name.find('/') != std::string::npos) return add_file(name);
     kmod_list* raw = nullptr;
     if (::kmod_module_new_from_lookup(context_, name.c_str(), &raw) < 0) return false;
     const Modules list(raw);
@@ -70,13 +71,25 @@ class Walk {
   std::vector<Module> all;
 
  private:
+  struct UnrefModule {
+    void operator()(kmod_module* module) const { ::kmod_module_unref(module); }
+  };
+  using HeldModule = std::unique_ptr<kmod_module, UnrefModule>;
+
+  bool add_file(const std::string& file) {
+    kmod_module* module = nullptr;
+    if (::kmod_module_new_from_path(context_, file.c_str(), &module) < 0) return false;
+    const HeldModule held(module);
+    visit_module(module);
+    return true;
+  }
+
   void visit(kmod_list* at) {
-    const std::unique_ptr<kmod_module, int (*)(kmod_module*)> held(::kmod_module_get_module(at),
-                                                                   [](kmod_module* module) {
-                                                                     ::kmod_module_unref(module);
-                                                                     return 0;
-                                                                   });
-    const kmod_module* module = held.get();
+    const HeldModule held(::kmod_module_get_module(at));
+    visit_module(held.get());
+  }
+
+  void visit_module(const kmod_module* module) {
     const char* file = ::kmod_module_get_path(module);
     if (file == nullptr || !seen_.insert(::kmod_module_get_name(module)).second) return;
     Info info = info_of(module);
