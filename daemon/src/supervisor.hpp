@@ -77,7 +77,7 @@ class Supervisor {
 
   // What is seen (supervisor_facts.cpp).
   supervision::Facts gather(Entry& entry);
-  supervision::DomainFacts facts_of(const DomainInfo& info, bool with_devices);
+  supervision::DomainFacts facts_of(const DomainInfo& info);
   void gather_dependents(Entry& entry, supervision::Facts& facts);
   void find_stray(const Entry& entry, supervision::Facts& facts);
   void watch_agents(Entry& entry, const supervision::Facts& facts);

@@ -53,7 +53,7 @@ std::string Supervisor::read(const std::string& path) {
   return toolstack_.ports().store.read(path).value_or(std::nullopt).value_or(std::string());
 }
 
-DomainFacts Supervisor::facts_of(const DomainInfo& info, bool with_devices) {
+DomainFacts Supervisor::facts_of(const DomainInfo& info) {
   DomainFacts facts;
   facts.info = info;
   facts.name = read(fmt::format("/local/domain/{}/name", info.domid));
@@ -64,7 +64,6 @@ DomainFacts Supervisor::facts_of(const DomainInfo& info, bool with_devices) {
     for (const rpc::RetryView& retry : watcher_.retries())
       if (retry.domid == info.domid && retry.next_seconds) facts.attach_error = retry.what;
   }
-  if (!with_devices) return facts;
   const auto records = toolstack_.ports().journal.all();
   facts.holds_devices =
       !records ||
@@ -80,14 +79,11 @@ Facts Supervisor::gather(Entry& entry) {
   facts.noticed = noticed_.value_or(facts.now);
   facts.utc = time_of_day();
   const std::vector<std::string> wanted = entry.core.uuids();
-  const auto& fenced = entry.core.state().fenced;
   for (const DomainInfo& info : domains_) {
     std::string uuid = info.uuid_str();
     facts.all[info.domid] = uuid;
     if (std::find(wanted.begin(), wanted.end(), uuid) == wanted.end()) continue;
-    const bool old = std::any_of(fenced.begin(), fenced.end(),
-                                 [&](const auto& instance) { return instance.uuid == uuid; });
-    facts.domains.emplace(std::move(uuid), facts_of(info, old));
+    facts.domains.emplace(std::move(uuid), facts_of(info));
   }
   if (!entry.core.state().instance) find_stray(entry, facts);
   watch_agents(entry, facts);

@@ -74,7 +74,7 @@ struct DomainFacts {
   DomainInfo info;
   std::string name;
   std::string agent, agent_message;  ///< What its agent says.
-  bool holds_devices = false;        ///< By the journal they are still its; asked of fenced ones.
+  bool holds_devices = false;        ///< By the journal they are still its.
   std::string attach_error;          ///< Why it has not got its devices yet.
 };
 struct DependentFacts {
