@@ -12,8 +12,8 @@
 namespace pciassign::image {
 
 struct Wanted {
-  /// A module's name, an alias (a device's modalias), or a file (with a slash in it); of several the
-  /// first that the kernel knows.
+  /// A module's name, an alias (a device's modalias), or a file (with a slash in it); of several
+  /// the first that the kernel knows.
   std::vector<std::string> names;
   std::string why;        ///< For errors: "the device 0000:00:04.0".
   bool optional = false;  ///< Nothing of that name is no error.
