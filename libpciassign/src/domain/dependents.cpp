@@ -117,8 +117,8 @@ Result<std::vector<Dependent>> find_dependents(StoreView& store, DomId backend) 
 Result<Recovery> recovery_of(StoreView& store, DomId guest) {
   auto says = store.read(fmt::format("/local/domain/{}/data/pciassign/reconnect", guest));
   if (!says) return tl::unexpected(says.error());
-  return *says && (**says == "1" || **says == "kernel") ? Recovery::in_place
-                                                        : Recovery::remove_and_add;
+  // "kernel": its xenbus would find the device anew, which keeps neither addresses nor mounts.
+  return *says && **says == "1" ? Recovery::in_place : Recovery::remove_and_add;
 }
 
 std::vector<std::string> watched_paths(const Dependent& dependent) {

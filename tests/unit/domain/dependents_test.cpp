@@ -67,7 +67,7 @@ TEST(RecoveryOf, IsInPlaceForThoseThatSaySo) {
   scene.add_guest(kGuestA);
   EXPECT_EQ(recovery_of(scene.store, kGuestA).value(), Recovery::remove_and_add);
   for (const auto& [says, recovery] : {std::pair{"1", Recovery::in_place},
-                                       {"kernel", Recovery::in_place},
+                                       {"kernel", Recovery::remove_and_add},
                                        {"", Recovery::remove_and_add},
                                        {"2", Recovery::remove_and_add}}) {
     scene.store.put("/local/domain/3/data/pciassign/reconnect", says);
