@@ -153,6 +153,7 @@ void Core::store_readable() {
       continue;
     }
     domains = domains || token.starts_with('@') || token == "name";
+    ours = supervisor_.device_event((*event)->path) || ours;
     others = true;
   }
   if (domains) {

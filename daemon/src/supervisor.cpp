@@ -121,6 +121,25 @@ void Supervisor::event(const WatchEvent& event) {
   if (!beat || entry.core.heard(domid, std::chrono::steady_clock::now())) entry.dirty = true;
 }
 
+/// libxl takes a domain's devices away before it destroys the domain, which serves its guests until
+/// then: a block front end would fail what is under way. The domain is stopped before it notices.
+bool Supervisor::device_event(const std::string& path) {
+  unsigned domid = 0, device = 0;
+  if (entries_.empty() ||
+      std::sscanf(path.c_str(), "backend/pci/%u/0/state-%u", &domid, &device) != 2)
+    return false;
+  const bool closing =
+      read("/local/domain/0/" + path) == std::to_string(static_cast<int>(XenbusState::closing));
+  if (!closing || scheduler_.conflict(std::vector<Sbdf>{}, domid)) return false;
+  for (auto& [name, entry] : entries_) {
+    if (!entry.core.loses_device(domid)) continue;
+    const auto info = toolstack_.ports().xen.domain(domid);
+    if (info && !info->paused && !info->gone()) (void)toolstack_.ports().xen.pause(domid);
+    return entry.dirty = true;
+  }
+  return false;
+}
+
 void Supervisor::settle() {
   if (stopped_ || busy_) return;
   busy_ = true;

@@ -38,6 +38,9 @@ class Supervisor {
   void compare();
   /// An event of one of our watches; settle() is to follow when the last one was told.
   void event(const WatchEvent& event);
+  /// An event of pciback's nodes: sees a toolstack take a device from a driver domain that lives.
+  /// True: settle() is to follow.
+  bool device_event(const std::string& path);
   static bool is_ours(const std::string& token) { return token.starts_with(kToken); }
   void settle();
   void stop();

@@ -172,6 +172,9 @@ class Supervision {
   void replaced(const Dependent& former, const std::optional<Error>& error, Time now);
   /// A domain's agent beat. True: for the first time, so that step() has to look at it.
   bool heard(DomId domid, Time now);
+  /// A toolstack takes a device from a domain that lives. True: it is our instance, which is at its
+  /// end then; whoever asks pauses it, so that its guests get no errors from a disk that goes.
+  bool loses_device(DomId domid);
   /// The device of a former instance was reset, and is free.
   void taken_back(DomId domid, std::chrono::microseconds reset, Time now);
   void start(Time now);
@@ -243,6 +246,7 @@ class Supervision {
   std::optional<Time> shut_down_since_, standby_again_, packet_until_;
   std::map<std::string, Error> create_errors_;
   std::optional<Error> given_error_;
+  std::optional<DomId> robbed_;    ///< Of a device, by a toolstack.
   std::optional<Time> room_wait_;  ///< The creation waits until the former domain is gone.
   unsigned standby_failures_ = 0;
   bool asked_ = false;       ///< To recover.

@@ -18,6 +18,8 @@ constexpr seconds kAgain{2};
 /// A creation that failed beside its predecessor is tried again when that is gone, or after this.
 constexpr seconds kRoomLimit{30};
 constexpr seconds kLongestBackOff{64}, kLongestStandbyBackOff{256};
+/// One that has served for so long is begun again at once: that is no loop.
+constexpr seconds kServed{30};
 constexpr auto kRunning = Time::max();
 
 seconds back_off(std::size_t failures, seconds most) {
@@ -123,6 +125,10 @@ void Supervision::look_at_instance(const Facts& facts) {
   if (domain.info.gone()) {
     if (!state_.wanted) tell(Told::What::stopped, words_for(domain.info));
     fail(cause_of(domain.info), words_for(domain.info), facts);
+    return;
+  }
+  if (std::exchange(robbed_, std::nullopt) == domain.info.domid) {
+    fail(Cause::gone, "had its device taken away, as xl destroy does first", facts);
     return;
   }
   if (std::exchange(asked_, false)) {
@@ -248,7 +254,8 @@ void Supervision::fail(Cause cause, std::string words, const Facts& facts) {
                      config_.crash_window.count(), state_.message));
     return;
   }
-  const seconds pause = back_off(state_.failures.size(), kLongestBackOff);
+  const bool served = lost.ready && facts.now - lost.since >= kServed;
+  const seconds pause = served ? seconds(0) : back_off(state_.failures.size(), kLongestBackOff);
   if (cause == Cause::request || pause.count() == 0) return;
   state_.next_try = facts.now + pause;
   tell(Told::What::backs_off, fmt::format("tried again in {} s", pause.count()));
@@ -443,9 +450,16 @@ void Supervision::given(DomId domid, const std::optional<Error>& error) {
     given_error_ = error;
 }
 
+bool Supervision::loses_device(DomId domid) {
+  if (!state_.wanted || !state_.instance || state_.instance->domid != domid) return false;
+  robbed_ = domid;
+  return true;
+}
+
 void Supervision::start(Time) {
   state_.wanted = true;
-  if (std::exchange(state_.given_up, false)) state_.failures.clear();
+  state_.given_up = false;
+  state_.failures.clear();
   state_.next_try.reset();
   shut_down_since_.reset();
 }

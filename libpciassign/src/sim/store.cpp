@@ -75,11 +75,18 @@ void Store::queue(WatchEvent event) {
 }
 
 void Store::fire(const std::string& path) {
-  for (const auto& [watched, token] : watches_)
+  // What is watched by a path of our own domain is told by one.
+  static const std::string kHome = "/local/domain/0/";
+  for (const auto& [asked, token] : watches_) {
+    const bool relative = !asked.starts_with('/') && !asked.starts_with('@');
+    const std::string watched = relative ? kHome + asked : asked;
     // A change below fires, and so does the removal of something above.
     if (path == watched || path.starts_with(watched + "/") ||
-        (watched.starts_with(path + "/") && !tree_.has(watched)))
-      queue({path.size() < watched.size() ? watched : path, token});
+        (watched.starts_with(path + "/") && !tree_.has(watched))) {
+      const std::string& told = path.size() < watched.size() ? watched : path;
+      queue({relative ? told.substr(kHome.size()) : told, token});
+    }
+  }
   if (on_change) on_change();
 }
 

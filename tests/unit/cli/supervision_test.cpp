@@ -409,6 +409,29 @@ TEST_F(Life, a_crash_loop_backs_off_and_is_given_up) {
   expect_good(world);
 }
 
+TEST_F(Life, crashes_far_from_each_other_are_no_loop) {
+  begin();
+  for (int i = 0; i < 3; ++i) {
+    world.pass(40s);
+    const auto before = std::count(world.done.begin(), world.done.end(), "create");
+    world.crash();
+    world.settle();
+    EXPECT_EQ(std::count(world.done.begin(), world.done.end(), "create"), before + 1) << i;
+  }
+  EXPECT_FALSE(world.was_told(Told::What::backs_off));
+}
+
+TEST_F(Life, one_whose_device_is_taken_away_is_at_its_end) {
+  begin();
+  const auto former = world.core->view(world.facts()).domid;
+  EXPECT_FALSE(world.core->loses_device(*former + 1));
+  EXPECT_TRUE(world.core->loses_device(*former));
+  world.settle();
+  expect_good(world);
+  EXPECT_NE(world.core->view(world.facts()).domid, former);
+  EXPECT_EQ(world.core->state().recoveries.back().cause, Cause::gone);
+}
+
 TEST_F(Life, a_hang_is_silence_while_it_could_speak) {
   begin();
   const DomId domid = world.named("net")->info.domid;

@@ -184,6 +184,20 @@ TEST_F(Supervised, comes_back_after_a_crash) {
   EXPECT_THAT(phases(), ElementsAre("detect", "fence", "reset", "boot", "ready"));
 }
 
+TEST_F(Supervised, is_stopped_before_it_notices_that_xl_takes_its_device) {
+  begin();
+  on_loop([&] {
+    world.store.put("/local/domain/0/backend/pci/10/0/state-0", "5");
+    return 0;
+  });
+  EXPECT_TRUE(eventually([&] {
+    const auto at = world.xen.all.find(10);
+    return at == world.xen.all.end() || at->second.pause_count > 0;
+  }));
+  EXPECT_TRUE(has_nic(11));
+  EXPECT_TRUE(vanishes(10));
+}
+
 TEST_F(Supervised, has_its_device_though_its_name_comes_late) {
   machine.late_name = true;
   begin();
