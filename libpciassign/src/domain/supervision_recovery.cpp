@@ -147,6 +147,11 @@ void Supervision::look_at_dependents(const Facts& facts) {
       move.connected = true;
       continue;
     }
+    // Linux's blkfront frees the pages that it has granted for good when it leaves a back end.
+    // While the former domain exists it maps them: the guest could not make page tables of them.
+    if (!here && one.dependent.kind == DependentKind::vbd &&
+        facts.all.contains(one.dependent.backend))
+      continue;
     const auto [at, fresh] = moves_.try_emplace(key_of(one.dependent), Move{domid, facts.now});
     Move& move = at->second;
     move.connected = false;
@@ -202,6 +207,7 @@ void Supervision::end_recovery(const Facts& facts) {
       packet_until_ = facts.now + kPacketLimit;
     }
     close_recovery(RecoveryResult::done);
+    wake_at(facts.now);  // What waited for its end: the former domain's, and the next standby.
   }
   if (!packet_until_) return;
   if (packet()) {
