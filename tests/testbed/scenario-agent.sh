@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# testbed-on-demand: fifteen steps of the agent alone; driver-domains uses it for all that it serves
 # testbed: --back ours --front ours --daemon on --timeout 900 --disk agent=64 --device nvme,serial=agent,drive=agent,addr=0x6
 # testbed: --qemu '-netdev user,id=net7 -device e1000e,netdev=net7,addr=7'
 # testbed: --dom0-arg 'pciback.hide=(0000:00:03.0)(0000:00:04.0)(0000:00:05.0)(0000:00:06.0)(0000:00:07.0)'

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# testbed: --back ours --front ours --daemon on --timeout $((400 + ${CYCLES:-20} * 12))
-# arguments: ${CYCLES:-20}
+# testbed: --back ours --front ours --daemon on --timeout $((400 + ${CYCLES:-12} * 12))
+# arguments: ${CYCLES:-12}
 #
 # Attaching and detaching over and over leaves nothing behind: half of the cycles by pciassignd, with the guest's
 # only device (each makes and ends a connection), half by xl without the daemon, beside a device that stays.

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# testbed-on-demand: times of starts beside a bare kernel, which want a quiet machine; driver-domains makes the same images
 # testbed: --timeout 420 --memory 3584
 #
 # The images of driver domains: how large they are, that they boot to ready in about the time of a bare kernel, and that

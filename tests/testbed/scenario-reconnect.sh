@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# testbed-on-demand: edge cases of pvreconnect, minutes of waiting; driver-domains reconnects two dozen times
 # testbed: --daemon off --timeout 900
 #
 # pvreconnect: a guest's network and block devices go on, where they are, behind another back end. The driver domains here
