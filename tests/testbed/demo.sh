@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The main job on real Xen, in dom0, told step by step. Started by scripts/demo.
+# shellcheck disable=SC2034,SC2154 # what driver-domains.sh reads and sets
 . /usr/share/pciassign-tests/lib.sh
 . /usr/share/pciassign-tests/rights.sh
+. /usr/share/pciassign-tests/driver-domains.sh
 
 nic=0000:00:04.0
 disk=0000:00:05.0
@@ -121,5 +123,33 @@ must assert_quarantined "$nic" "$disk"
 must assert_nothing_left "$id" "$nic" "$disk"
 assert_dom0_unharmed
 told pciassign list
+
+step "10. a driver domain for the network, with an image of its own, serves a guest"
+must guest start one
+take_hang_module one
+begin=$(now)
+make_driver_domain net1
+say "pciassign domain create net1 --class net --device $nic, until it is ready: $(since "$begin") s"
+told xl network-attach one mac=00:16:3e:00:00:01 backend=net1
+network_up one 10.0.2.21
+told pciassign domain show net1
+interface=$(guest run one "ip -o -4 addr show eth0")
+begin_ping one
+told guest run one "tail -n 2 /run/ping.log"
+
+step "11. the driver domain's kernel panics, and nobody does anything"
+panic net1
+assert_recovered net1
+must guest until one 60 "ping -c 1 -W 5 10.0.2.2"
+told guest run one "tail -n 2 /run/ping.log"
+say "the ping goes on, after $(end_ping one) s without an answer, on the same interface with the same address:"
+assert_equal "the guest's interface" "$interface" "$(guest run one "ip -o -4 addr show eth0")"
+indented <<<"$interface"
+told pciassign domain show net1
+must guest kill one
+told pciassign domain remove net1
+must assert_domain_gone "${dd_id[net1]}"
+must assert_quarantined "$nic"
+assert_dom0_unharmed
 
 printf '\ndemo: PASS\n'
