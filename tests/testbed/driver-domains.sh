@@ -213,3 +213,70 @@ wait_standby() {
 	[[ $(domain_json "$1" .result.standby.state) == waiting ]] || fail "$1 has no standby: $(pciassign domain show "$1")"
 	standby=$(domain_json "$1" .result.standby.domid)
 }
+
+# --- two guests of both, and what they live through
+
+# serve_two_guests: `one` has an interface and a disk, `two` an interface.
+serve_two_guests() {
+	step "guests without devices; a driver domain for the network, one for the disk"
+	must guest start two
+	take_hang_module two
+	make_driver_domain net1
+	make_driver_domain disk1
+	pciassign domain list
+	for name in net1 disk1; do at_once assert_rights "${dd_id[$name]}" "${dd_gsi[$name]}" "${dd_device[$name]}"; done
+
+	step "two guests get interfaces, one a disk, as xl gives them"
+	must guest start one --cfg 'vif=["mac=00:16:3e:00:00:01,backend=net1"]' \
+		--cfg 'disk=["format=raw,vdev=xvda,access=rw,backend=disk1,target=/dev/nvme0n1"]'
+	must xl network-attach two mac=00:16:3e:00:00:02 backend=net1
+	network_up one 10.0.2.21
+	network_up two 10.0.2.22
+	begin_records one
+	interfaces=$(for guest in one two; do guest run $guest "cat /sys/class/net/eth0/ifindex; ip -o -4 addr show eth0"; done)
+	for name in net1 disk1; do pciassign domain show "$name"; done
+	assert_equal "how the guests of net1 are recovered" "in place" "$(domain_json net1 '[.result.dependents[].recovery] | unique | join(",")')"
+}
+
+# survive WORDS COMMAND...: what COMMAND does to the driver domains, with work under way, does not end the work.
+survive() {
+	local words=$1 guest
+	shift
+	step "$words"
+	for guest in one two; do begin_ping $guest; done
+	begin_transfer one two 10.0.2.22
+	"$@"
+	assert_recovered net1 disk1
+	wait_served 60 one vif net1 || fail "the interface of one is not served again"
+	wait_served 60 two vif net1 || fail "the interface of two is not served again"
+	wait_served 60 one vbd disk1 || fail "the disk of one is not served again"
+	for guest in one two; do must guest run $guest "ping -c 2 -i 0.2 -W 30 10.0.2.2" >/dev/null; done
+	end_transfer one two
+	must check_records one
+	assert_equal "interfaces and addresses" "$interfaces" \
+		"$(for guest in one two; do guest run $guest "cat /sys/class/net/eth0/ifindex; ip -o -4 addr show eth0"; done)"
+	for guest in one two; do printf '   longest time without an answer in %s: %s s\n' $guest "$(end_ping $guest)"; done
+	assert_dom0_unharmed
+}
+
+both() {
+	"$1" net1
+	"$1" disk1
+}
+
+# take_down_two_guests: the records are all there; the driver domains are removed, and nothing is left.
+take_down_two_guests() {
+	step "the records"
+	must end_records one
+	step "they are removed, and nothing is left"
+	must_fail - pciassign domain remove net1
+	local name
+	for name in $(xl list | awk 'NR > 2 { print $1 }' | grep -vE '^(net1|disk1)$'); do must guest kill "$name"; done
+	for name in net1 disk1; do
+		must pciassign domain remove "$name"
+		must assert_domain_gone "${dd_id[$name]}"
+		[[ ! -e /etc/pciassign/domains.d/$name.toml && ! -e /var/lib/pciassign/domains/$name ]] || fail "files of $name are left"
+	done
+	at_once assert_quarantined "${dd_device[@]}"
+	assert_dom0_unharmed
+}

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# testbed-on-demand: the devices of classes with upstream's front end; upstream covers the protocol
 # testbed-machine: classes.sh
 # testbed: --back upstream --front ours --timeout 900
 #

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# testbed: --back ours --front ours --daemon on --memory 3584 --timeout 900
+# testbed: --back ours --front ours --daemon on --memory 3584 --timeout 1200
 #
 # Driver domains with a warm standby: another instance is up already, and takes the device when the first one fails.
 # shellcheck disable=SC2034,SC2154 # what driver-domains.sh reads and sets
