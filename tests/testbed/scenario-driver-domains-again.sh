@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# testbed-alone: five domains at once
 # testbed: --back ours --front ours --daemon on --memory 3584 --timeout 1500
 #
 # Driver domains that fail again before they serve, and again and again; that are stopped and started; and a guest that
@@ -40,7 +41,7 @@ step "a crash loop: given up after the configured number, aloud, the device in q
 begin_ping one
 must pciassign domain recover net1
 must assert_domain_gone "${dd_id[net1]}"
-most_crashes net1 3
+supervised net1 most-crashes 3
 while [[ $(domain_state net1) != given-up ]]; do
 	id=$(xl domid net1) && [[ $(xenstore-read "/local/domain/$id/data/pciassign/state" 2>/dev/null) == ready ]] && panic net1
 	read -r -t 30 _ < <(timeout 30 inotifywait --event create,modify,moved_to /var/lib/pciassign/supervisor 2>&1)

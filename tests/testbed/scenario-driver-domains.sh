@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# testbed-alone: five domains at once
 # testbed: --back ours --front ours --daemon on --memory 3584 --timeout 1500
 #
 # A driver domain for the network (e1000e) and one for the disk (nvme) serve guests, and fail in each way: every time

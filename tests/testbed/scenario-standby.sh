@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# testbed-alone: five domains at once
 # testbed: --back ours --front ours --daemon on --memory 3584 --timeout 1200
 #
 # Driver domains with a warm standby: another instance is up already, and takes the device when the first one fails.
