@@ -8,9 +8,7 @@
 # shellcheck disable=SC2034,SC2154 # what driver-domains.sh reads and sets
 . /usr/share/pciassign-tests/lib.sh
 . /usr/share/pciassign-tests/rights.sh
-. /usr/share/pciassign-tests/daemon.sh
 . /usr/share/pciassign-tests/driver-domains.sh
-daemon_log=/host/logs/pciassignd.log
 
 serve_two_guests
 

@@ -10,7 +10,6 @@
 . /usr/share/pciassign-tests/rights.sh
 . /usr/share/pciassign-tests/daemon.sh
 . /usr/share/pciassign-tests/driver-domains.sh
-daemon_log=/host/logs/pciassignd.log
 
 serve_two_guests
 survive "both kernels panic" both panic
