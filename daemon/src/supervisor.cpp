@@ -41,6 +41,11 @@ Error failure(std::string message, const std::string& name) {
           fmt::format("pciassign domain show {}", name), 0};
 }
 
+std::vector<std::string> arguments_of(std::vector<std::string> command) {
+  if (!command.empty() && command.front() == "xl") command.erase(command.begin());
+  return command;
+}
+
 }  // namespace
 
 Supervisor::Supervisor(Reactor& reactor, Toolstack& toolstack, Scheduler& scheduler,
@@ -177,8 +182,15 @@ void Supervisor::run(Entry& entry) {
       gather_dependents(entry, facts);  // Many reads: not while there is nobody to connect to.
     }
     const std::vector<supervision::Action> actions = entry.core.step(facts);
-    save(entry, false);
-    for (const supervision::Action& action : actions) perform(entry, action);
+    const bool saved = save(entry, false);
+    for (const supervision::Action& action : actions) {
+      // Its addition would be lost with this process.
+      if (const auto* remove = std::get_if<supervision::Remove>(&action); remove && !saved)
+        entry.core.removed(remove->former,
+                           failure("the state cannot be saved", entry.core.config().name));
+      else
+        perform(entry, action);
+    }
     more = std::any_of(actions.begin(), actions.end(), [](const supervision::Action& action) {
       return !std::holds_alternative<Told>(action);
     });
@@ -187,9 +199,9 @@ void Supervisor::run(Entry& entry) {
 }
 
 /// Before anything is done: what is done without being written down nobody would take up again.
-void Supervisor::save(Entry& entry, bool durable) {
+bool Supervisor::save(Entry& entry, bool durable) {
   std::string text = boost::json::serialize(supervision::to_json(entry.core.state(), boot_)) + "\n";
-  if (text == entry.saved) return;
+  if (text == entry.saved) return true;
   const fs::path file = directory_ / (entry.core.config().name + ".json");
   Result<void> done;
   if (durable) {
@@ -199,15 +211,20 @@ void Supervisor::save(Entry& entry, bool durable) {
     std::error_code ec;
     fs::create_directories(directory_, ec);
     const fs::path fresh = file.string() + ".new";
-    std::ofstream(fresh) << text;
-    fs::rename(fresh, file, ec);
-    if (ec) done = fail_errno("cannot write " + file.string(), ec.value());
+    std::ofstream out(fresh);
+    out << text;
+    out.close();
+    if (!out)
+      done = fail_errno("cannot write " + fresh.string());
+    else if (fs::rename(fresh, file, ec); ec)
+      done = fail_errno("cannot write " + file.string(), ec.value());
   }
   if (!done) {
     log_.error("driver-domain-state", done.error().message, {{"domain", entry.core.config().name}});
-    return;
+    return false;
   }
   entry.saved = std::move(text);
+  return true;
 }
 
 void Supervisor::perform(Entry& entry, const supervision::Action& action) {
@@ -233,8 +250,10 @@ void Supervisor::perform(Entry& entry, const supervision::Action& action) {
               !done && done.error().kind != ErrorKind::not_found)
             log_.warning("driver-domain", done.error().message,
                          {{"domain", entry.core.config().name}});
-        } else if constexpr (std::is_same_v<T, s::Replace>) {
-          begin_replace(entry, what.dependent);
+        } else if constexpr (std::is_same_v<T, s::Remove>) {
+          begin_remove(entry, what);
+        } else if constexpr (std::is_same_v<T, s::Add>) {
+          begin_add(entry, what);
         } else {
           tell(entry, what);
         }
@@ -314,32 +333,20 @@ void Supervisor::begin_fence(Entry& entry, DomId domid) {
 }
 
 /// Removing takes as long as the guest makes it: others go on meanwhile.
-void Supervisor::begin_replace(Entry& entry, const Dependent& dependent) {
-  const std::string name = entry.core.config().name;
-  const auto over = then(name, [dependent](Supervision& core, const auto& error) {
-    core.replaced(dependent, error, std::chrono::steady_clock::now());
-  });
-  auto plan = plan_replacement(toolstack_.ports().store, dependent, name);
-  if (!plan) {
-    const bool gone = plan.error().kind == ErrorKind::not_found;
-    Result<void> result;
-    if (!gone) result = tl::unexpected<Error>(plan.error());
-    reactor_.post([over, result] { over(result); });
-    return;
-  }
-  const auto words = [](std::vector<std::string> command) {
-    if (!command.empty() && command.front() == "xl") command.erase(command.begin());
-    return command;
-  };
-  xl_.run(words(plan->remove), kXlLimit,
-          [this, over, add = words(plan->add)](const Result<void>& removed) {
-            if (stopped_) return;
-            if (!removed) {
-              over(removed);
-              return;
-            }
-            xl_.run(add, kXlLimit, over);
-          });
+void Supervisor::begin_remove(Entry& entry, const supervision::Remove& remove) {
+  xl_.run(arguments_of(remove.command), kXlLimit,
+          then(entry.core.config().name,
+               [former = remove.former](Supervision& core, const auto& error) {
+                 core.removed(former, error);
+               }));
+}
+
+void Supervisor::begin_add(Entry& entry, const supervision::Add& add) {
+  xl_.run(
+      arguments_of(add.command), kXlLimit,
+      then(entry.core.config().name, [former = add.former](Supervision& core, const auto& error) {
+        core.added(former, error, std::chrono::steady_clock::now());
+      }));
 }
 
 void Supervisor::plan_over(const Plan& plan, const PlanReport& report) {

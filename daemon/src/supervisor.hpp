@@ -82,6 +82,8 @@ class Supervisor {
   supervision::Facts gather(Entry& entry);
   supervision::DomainFacts facts_of(const DomainInfo& info);
   void gather_dependents(Entry& entry, supervision::Facts& facts);
+  std::optional<Replacement> plan_of(const Dependent& dependent, const Entry& entry,
+                                     std::vector<Dependent>& planned);
   void find_stray(const Entry& entry, supervision::Facts& facts);
   void watch_agents(Entry& entry, const supervision::Facts& facts);
   void follow(Entry& entry, std::set<std::string> paths);
@@ -89,13 +91,14 @@ class Supervisor {
 
   // What is done.
   void run(Entry& entry);
-  void save(Entry& entry, bool durable);
+  bool save(Entry& entry, bool durable);
   void perform(Entry& entry, const supervision::Action& action);
   void begin_rename(const supervision::Rename& rename);
   void begin_create(Entry& entry, const supervision::Create& create);
   void begin_destroy(Entry& entry, const supervision::Destroy& destroy);
   void begin_fence(Entry& entry, DomId domid);
-  void begin_replace(Entry& entry, const Dependent& dependent);
+  void begin_remove(Entry& entry, const supervision::Remove& remove);
+  void begin_add(Entry& entry, const supervision::Add& add);
   void tell(Entry& entry, const supervision::Told& told);
   void count(const Entry& entry, bool done);
   void answer(Entry& entry);

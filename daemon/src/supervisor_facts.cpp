@@ -122,6 +122,19 @@ void Supervisor::watch_agents(Entry& entry, const Facts& facts) {
   }
 }
 
+std::optional<Replacement> Supervisor::plan_of(const Dependent& dependent, const Entry& entry,
+                                               std::vector<Dependent>& planned) {
+  const std::string& name = entry.core.config().name;
+  auto plan = plan_replacement(toolstack_.ports().store, dependent, name, planned);
+  if (plan) {
+    planned.push_back(plan->added);
+    return std::move(*plan);
+  }
+  if (plan.error().kind != ErrorKind::not_found)
+    log_.warning("driver-domain", plan.error().message, {{"domain", name}});
+  return std::nullopt;
+}
+
 void Supervisor::gather_dependents(Entry& entry, Facts& facts) {
   const auto& state = entry.core.state();
   std::set<DomId> backends;
@@ -132,10 +145,14 @@ void Supervisor::gather_dependents(Entry& entry, Facts& facts) {
   if (state.instance && state.instance->domid) backends.insert(*state.instance->domid);
   Store& store = toolstack_.ports().store;
   std::set<std::string> paths;
+  std::vector<Dependent> planned;  // Their numbers are taken, though nothing has them yet.
+  for (const auto& pending : state.additions) planned.push_back(pending.added);
+  facts.dependents_seen = true;
   for (const DomId backend : backends) {
     auto found = find_dependents(store, backend);
     if (!found) {
       log_.warning("driver-domain", found.error().message, {{"domain", entry.core.config().name}});
+      facts.dependents_seen = false;
       continue;
     }
     for (Dependent& dependent : *found) {
@@ -143,18 +160,24 @@ void Supervisor::gather_dependents(Entry& entry, Facts& facts) {
       if (!facts.all.contains(dependent.guest)) continue;
       supervision::DependentFacts one;
       if (auto now = state_of(store, dependent)) one.state = *now;
-      one.recovery = recovery_of(store, dependent.guest).value_or(Recovery::remove_and_add);
+      const auto recovery = recovery_of(store, dependent.guest);
+      if (!recovery) {  // One that follows must not lose its device for that.
+        facts.dependents_seen = false;
+        continue;
+      }
+      one.recovery = *recovery;
       one.guest_name = bounded(toolstack_.domain_name(dependent.guest).value_or(""));
       if (state.instance && state.instance->domid == backend)
         one.traffic =
             read(fmt::format("{}/traffic/{}-{}-{}", agent_path(backend), to_string(dependent.kind),
                              dependent.guest, dependent.devid)) == "1";
+      else if (one.recovery == Recovery::remove_and_add)
+        one.replacement = plan_of(dependent, entry, planned);
       for (std::string& path : watched_paths(dependent)) paths.insert(std::move(path));
       one.dependent = std::move(dependent);
       facts.dependents.push_back(std::move(one));
     }
   }
-  facts.dependents_seen = true;
   follow(entry, entry.core.needs_dependents() ? std::move(paths) : std::set<std::string>());
 }
 

@@ -80,8 +80,10 @@ struct Replacement {
   Dependent added;                  ///< What there is afterwards; `backend` is not known yet.
 };
 /// From the toolstack's record, which the removal deletes: keep it until the addition is done.
-/// `backend` is the driver domain's name or number. not_found: the device is gone.
+/// `backend` is the driver domain's name or number. `planned` are other plans' devices, which are
+/// not there yet: their numbers are taken. not_found: the device is gone.
 Result<Replacement> plan_replacement(StoreView& store, const Dependent& dependent,
-                                     const std::string& backend);
+                                     const std::string& backend,
+                                     const std::vector<Dependent>& planned = {});
 
 }  // namespace pciassign

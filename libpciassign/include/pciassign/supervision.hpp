@@ -52,6 +52,19 @@ struct RecoveryRecord {
   [[nodiscard]] bool has(std::string_view phase) const;
 };
 
+/// The addition of a device whose former self is removed first: meanwhile it is nowhere but here.
+/// The toolstack's record says how far that has come: with the former number the device is not
+/// removed yet, with the new one it is added.
+struct PendingAddition {
+  Dependent former, added;
+  std::string guest_uuid, guest_name;
+  std::vector<std::string> command;  ///< Replacement::add.
+  Time began{};
+  unsigned failures = 0;  ///< Of the command.
+  std::string error;      ///< Of the last one.
+  std::optional<Time> next_try;
+};
+
 /// What outlives the process. Times are of the monotonic clock: the state of another boot is only
 /// good for what is wanted.
 struct State {
@@ -64,6 +77,7 @@ struct State {
   std::optional<Time> next_try;
   std::string message;                     ///< Of the last failure.
   std::vector<RecoveryRecord> recoveries;  ///< The last ones, in their order.
+  std::vector<PendingAddition> additions;
 };
 boost::json::object to_json(const State& state, const std::string& boot);
 /// Of another boot: what is wanted, and how the recoveries went.
@@ -82,6 +96,8 @@ struct DependentFacts {
   DependentState state;
   Recovery recovery = Recovery::in_place;
   bool traffic = false;  ///< The agent has seen a packet or a request of it.
+  /// Where that is its recovery and it is elsewhere. No two devices have the same number.
+  std::optional<Replacement> replacement;
   std::string guest_name;
 };
 struct Facts {
@@ -93,7 +109,9 @@ struct Facts {
   /// A living domain with the driver domain's name that the state knows nothing of.
   std::optional<std::pair<std::string, DomId>> stray;
   std::vector<DependentFacts> dependents;
-  bool dependents_seen = false;  ///< They were looked for.
+  bool dependents_seen = false;  ///< They were looked for, and all were found.
+
+  [[nodiscard]] bool lists(const Dependent& device) const;
 };
 
 /// What is to be done; everything is right to be done twice.
@@ -125,8 +143,14 @@ struct Reconnect {
   Dependent dependent;
   DomId domid;
 };
-struct Replace {
-  Dependent dependent;
+/// The commands of a Replacement. Remove: only when the state is saved, which has the addition.
+struct Remove {
+  Dependent former;
+  std::vector<std::string> command;
+};
+struct Add {
+  Dependent former;
+  std::vector<std::string> command;
 };
 /// For the log, for those who watch, and for the metrics.
 struct Told {
@@ -147,8 +171,8 @@ struct Told {
   std::string phase;  ///< With phase.
   std::chrono::microseconds took{0};
 };
-using Action =
-    std::variant<Rename, Create, Destroy, Fence, ShutDown, GiveDevices, Reconnect, Replace, Told>;
+using Action = std::variant<Rename, Create, Destroy, Fence, ShutDown, GiveDevices, Reconnect,
+                            Remove, Add, Told>;
 
 class Supervision {
  public:
@@ -169,7 +193,8 @@ class Supervision {
   void fenced(DomId domid, const std::optional<Error>& error, Time now);
   /// The end of a plan that gave the instance its devices.
   void given(DomId domid, const std::optional<Error>& error);
-  void replaced(const Dependent& former, const std::optional<Error>& error, Time now);
+  void removed(const Dependent& former, const std::optional<Error>& error);
+  void added(const Dependent& former, const std::optional<Error>& error, Time now);
   /// A domain's agent beat. True: for the first time, so that step() has to look at it.
   bool heard(DomId domid, Time now);
   /// A toolstack takes a device from a domain that lives. True: it is our instance, which is at its
@@ -197,8 +222,18 @@ class Supervision {
   struct Move {
     DomId to = 0;
     Time began{};
-    bool running = false, failed = false, connected = false;
+    bool failed = false, connected = false;
   };
+  /// A removal or an addition that this process began.
+  struct Command {
+    DomId instance = 0;  ///< The one that it was begun for.
+    bool adds = false, running = true;
+    std::string error;
+  };
+  /// A guest that has not followed by then is told of, and the recovery is over without it. Its
+  /// nodes stay as they are: a guest that was paused follows when it runs again, while removing the
+  /// device of one that said that it follows would take its mounted file systems away.
+  static constexpr std::chrono::seconds kMoveLimit{20};
   using Key = std::tuple<DomId, DependentKind, std::uint32_t>;
   static Key key_of(const Dependent& dependent) {
     return {dependent.guest, dependent.kind, dependent.devid};
@@ -209,6 +244,11 @@ class Supervision {
   void look_at_agent(const DomainFacts& domain, const Facts& facts);
   void look_at_standby(const Facts& facts);
   void look_at_dependents(const Facts& facts);
+  void look_at_additions(const Facts& facts);
+  bool addition_is_over(const PendingAddition& pending, const Facts& facts);
+  void begin_replacement(const DependentFacts& one, const Facts& facts);
+  void forget_additions_of_guests_that_are_gone(const Facts& facts);
+  PendingAddition* pending_of(const Dependent& former);
   void begin_what_is_missing(const Facts& facts);
   void end_recovery(const Facts& facts);
   [[nodiscard]] bool hangs(const DomainFacts& domain, Time now);
@@ -243,6 +283,7 @@ class Supervision {
   std::map<DomId, Time> fencing_;  ///< The end: a time to try again.
   std::map<DomId, Silence> silence_;
   std::map<Key, Move> moves_;
+  std::map<Key, Command> commands_;  ///< Of `State::additions`, by the former device.
   std::optional<Time> shut_down_since_, standby_again_, packet_until_;
   std::map<std::string, Error> create_errors_;
   std::optional<Error> given_error_;

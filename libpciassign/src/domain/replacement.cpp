@@ -17,7 +17,8 @@ std::string value_of(const Record& record, const std::string& name) {
 }
 
 /// The numbers of all the guest's devices of that kind, whoever serves them.
-Result<std::vector<std::uint32_t>> numbers_of(StoreView& store, const Dependent& dependent) {
+Result<std::vector<std::uint32_t>> numbers_of(StoreView& store, const Dependent& dependent,
+                                              const std::vector<Dependent>& planned) {
   auto path = detail::record_path(dependent);
   path.resize(path.rfind('/'));
   auto names = store.list(path);
@@ -25,6 +26,9 @@ Result<std::vector<std::uint32_t>> numbers_of(StoreView& store, const Dependent&
   std::vector<std::uint32_t> numbers;
   for (const auto& name : *names)
     if (const auto number = detail::whole_number<std::uint32_t>(name)) numbers.push_back(*number);
+  for (const Dependent& other : planned)
+    if (other.guest == dependent.guest && other.kind == dependent.kind)
+      numbers.push_back(other.devid);
   return numbers;
 }
 
@@ -59,13 +63,11 @@ std::string rate_text(const std::string& recorded) {
   return fmt::format("{}B/s@{}us", (*bytes * 1'000'000 + *interval - 1) / *interval, *interval);
 }
 
-Result<void> plan_vif(StoreView& store, const Record& record, const std::string& backend,
-                      Replacement& plan) {
-  auto numbers = numbers_of(store, plan.added);
-  if (!numbers) return tl::unexpected(numbers.error());
+void plan_vif(const Record& record, const std::string& backend,
+              const std::vector<std::uint32_t>& numbers, Replacement& plan) {
   plan.remove = {"xl", "network-detach", std::to_string(plan.added.guest),
                  std::to_string(plan.added.devid)};
-  plan.added.devid = 1 + *std::max_element(numbers->begin(), numbers->end());
+  plan.added.devid = 1 + *std::max_element(numbers.begin(), numbers.end());
   plan.add = {"xl", "network-attach", std::to_string(plan.added.guest),
               fmt::format("devid={}", plan.added.devid), "backend=" + backend};
   for (const char* name : {"mac", "bridge", "ip", "script", "vifname", "gatewaydev", "mtu", "type"})
@@ -73,17 +75,14 @@ Result<void> plan_vif(StoreView& store, const Record& record, const std::string&
       plan.add.push_back(fmt::format("{}={}", name, value));
   if (const auto rate = rate_text(value_of(record, "rate")); !rate.empty())
     plan.add.push_back("rate=" + rate);
-  return {};
 }
 
-Result<void> plan_vbd(StoreView& store, const Record& record, const std::string& backend,
-                      Replacement& plan) {
-  auto numbers = numbers_of(store, plan.added);
-  if (!numbers) return tl::unexpected(numbers.error());
+void plan_vbd(const Record& record, const std::string& backend,
+              const std::vector<std::uint32_t>& numbers, Replacement& plan) {
   plan.remove = {"xl", "block-detach", "-f", std::to_string(plan.added.guest),
                  std::to_string(plan.added.devid)};
   std::uint32_t index = 0;
-  for (const auto number : *numbers) index = std::max(index, 1 + disk_index(number));
+  for (const auto number : numbers) index = std::max(index, 1 + disk_index(number));
   plan.added.devid = xvd_devid(index);
   plan.added.name = xvd_name(index);
   const bool writable = value_of(record, "mode") == "w";
@@ -99,13 +98,13 @@ Result<void> plan_vbd(StoreView& store, const Record& record, const std::string&
   // All that follows belongs to the target.
   spec += ",target=" + value_of(record, "params");
   plan.add = {"xl", "block-attach", std::to_string(plan.added.guest), std::move(spec)};
-  return {};
 }
 
 }  // namespace
 
 Result<Replacement> plan_replacement(StoreView& store, const Dependent& dependent,
-                                     const std::string& backend) {
+                                     const std::string& backend,
+                                     const std::vector<Dependent>& planned) {
   auto record = detail::read_record(store, dependent);
   if (!record) return tl::unexpected(record.error());
   auto now = detail::dependent_of(dependent.guest, dependent.kind, dependent.devid, *record);
@@ -115,9 +114,13 @@ Result<Replacement> plan_replacement(StoreView& store, const Dependent& dependen
                             dependent.devid, dependent.guest));
   Replacement plan;
   plan.added = *now;
-  auto ok = dependent.kind == DependentKind::vif ? plan_vif(store, *record, backend, plan)
-                                                 : plan_vbd(store, *record, backend, plan);
-  if (!ok) return tl::unexpected(ok.error());
+  auto numbers = numbers_of(store, dependent, planned);
+  if (!numbers) return tl::unexpected(numbers.error());
+  if (dependent.kind == DependentKind::vif) {
+    plan_vif(*record, backend, *numbers, plan);
+  } else {
+    plan_vbd(*record, backend, *numbers, plan);
+  }
   return plan;
 }
 

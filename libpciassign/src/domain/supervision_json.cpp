@@ -32,6 +32,27 @@ json::array to_json(const std::vector<Instance>& instances) {
   return array;
 }
 
+json::object to_json(const Dependent& device) {
+  return {{"guest", device.guest},
+          {"kind", to_string(device.kind)},
+          {"devid", device.devid},
+          {"backend", device.backend},
+          {"name", device.name}};
+}
+
+json::object to_json(const PendingAddition& pending) {
+  json::object object{{"former", to_json(pending.former)},
+                      {"added", to_json(pending.added)},
+                      {"guest_uuid", pending.guest_uuid},
+                      {"guest_name", pending.guest_name},
+                      {"command", json::array(pending.command.begin(), pending.command.end())},
+                      {"began", micros(pending.began)},
+                      {"failures", pending.failures},
+                      {"error", pending.error}};
+  if (pending.next_try) object["next_try"] = micros(*pending.next_try);
+  return object;
+}
+
 json::object to_json(const RecoveryRecord& record) {
   json::array phases;
   for (const PhaseTime& time : record.phases)
@@ -84,6 +105,44 @@ std::optional<Instance> read_instance(const json::value& value) {
   return instance;
 }
 
+std::optional<Dependent> read_dependent(const json::value* value) {
+  if (value == nullptr) return std::nullopt;
+  const Reader reader(*value);
+  const auto guest = reader.number("guest"), devid = reader.number("devid");
+  std::string kind;
+  reader.text("kind", kind);
+  if (!guest || !devid) return std::nullopt;
+  Dependent device;
+  device.guest = static_cast<DomId>(*guest);
+  device.devid = static_cast<std::uint32_t>(*devid);
+  device.backend = static_cast<DomId>(reader.number("backend").value_or(0));
+  reader.text("name", device.name);
+  for (const DependentKind one : {DependentKind::vif, DependentKind::vbd}) {
+    device.kind = one;
+    if (to_string(one) == kind) return device;
+  }
+  return std::nullopt;
+}
+
+std::optional<PendingAddition> read_addition(const json::value& value) {
+  const Reader reader(value);
+  const auto former = read_dependent(reader.member("former"));
+  const auto added = read_dependent(reader.member("added"));
+  if (!former || !added) return std::nullopt;
+  PendingAddition pending;
+  pending.former = *former;
+  pending.added = *added;
+  reader.text("guest_uuid", pending.guest_uuid);
+  reader.text("guest_name", pending.guest_name);
+  reader.text("error", pending.error);
+  for (const json::value& word : reader.array("command"))
+    if (word.is_string()) pending.command.emplace_back(word.as_string());
+  pending.began = moment(reader.number("began").value_or(0));
+  pending.failures = static_cast<unsigned>(reader.number("failures").value_or(0));
+  if (const auto when = reader.number("next_try")) pending.next_try = moment(*when);
+  return pending;
+}
+
 RecoveryRecord read_recovery(const json::value& value) {
   const Reader reader(value);
   RecoveryRecord record;
@@ -113,9 +172,10 @@ RecoveryRecord read_recovery(const json::value& value) {
 }  // namespace
 
 json::object to_json(const State& state, const std::string& boot) {
-  json::array failures, recoveries;
+  json::array failures, recoveries, additions;
   for (const Time when : state.failures) failures.push_back(micros(when));
   for (const RecoveryRecord& record : state.recoveries) recoveries.push_back(to_json(record));
+  for (const PendingAddition& pending : state.additions) additions.push_back(to_json(pending));
   json::object object{{"boot", boot},
                       {"wanted", state.wanted},
                       {"given_up", state.given_up},
@@ -123,7 +183,8 @@ json::object to_json(const State& state, const std::string& boot) {
                       {"fenced", to_json(state.fenced)},
                       {"former", to_json(state.former)},
                       {"failures", std::move(failures)},
-                      {"recoveries", std::move(recoveries)}};
+                      {"recoveries", std::move(recoveries)},
+                      {"additions", std::move(additions)}};
   if (state.instance) object["instance"] = to_json(*state.instance);
   if (state.standby) object["standby"] = to_json(*state.standby);
   if (state.next_try) object["next_try"] = micros(*state.next_try);
@@ -159,6 +220,8 @@ State read_state(std::string_view text, const std::string& boot, bool autostart)
   if (const auto* value = reader.member("instance")) state.instance = read_instance(*value);
   if (const auto* value = reader.member("standby")) state.standby = read_instance(*value);
   if (const auto when = reader.number("next_try")) state.next_try = moment(*when);
+  for (const json::value& item : reader.array("additions"))
+    if (auto pending = read_addition(item)) state.additions.push_back(std::move(*pending));
   return state;
 }
 

@@ -12,10 +12,8 @@ namespace {
 using std::chrono::microseconds;
 using std::chrono::seconds;
 
-/// A guest that has not followed by then is told of, and the recovery is over without it. Its nodes
-/// stay as they are: a guest that was paused follows when it runs again, while removing the device
-/// of one that said that it follows would take its mounted file systems away.
-constexpr seconds kMoveLimit{20};
+/// Another look, where xenstore did not tell everything.
+constexpr seconds kAgain{2};
 /// Nothing may have been sent: so long is the first packet waited for.
 constexpr seconds kPacketLimit{120};
 constexpr std::size_t kMostRecords = 8;
@@ -119,7 +117,8 @@ void Supervision::taken_back(DomId domid, microseconds reset, Time now) {
 
 bool Supervision::needs_dependents() const {
   return state_.instance && state_.instance->domid &&
-         (!state_.former.empty() || recovery() != nullptr || packet_until_.has_value());
+         (!state_.former.empty() || !state_.additions.empty() || recovery() != nullptr ||
+          packet_until_.has_value());
 }
 
 bool Supervision::can_connect(const Facts& facts) const {
@@ -135,7 +134,13 @@ void Supervision::look_at_dependents(const Facts& facts) {
     const auto there = facts.all.find(*old.domid);
     return there != facts.all.end() && there->second != old.uuid;
   });
-  if (!needs_dependents() || !facts.dependents_seen || !can_connect(facts)) return;
+  forget_additions_of_guests_that_are_gone(facts);
+  if (!needs_dependents() || !can_connect(facts)) return;
+  if (!facts.dependents_seen) {
+    wake_at(facts.now + kAgain);
+    return;
+  }
+  look_at_additions(facts);
   const DomId domid = *state_.instance->domid;
   bool all_here = true;
   for (const DependentFacts& one : facts.dependents) {
@@ -152,8 +157,7 @@ void Supervision::look_at_dependents(const Facts& facts) {
     if (!here && one.dependent.kind == DependentKind::vbd &&
         facts.all.contains(one.dependent.backend))
       continue;
-    const auto [at, fresh] = moves_.try_emplace(key_of(one.dependent), Move{domid, facts.now});
-    Move& move = at->second;
+    Move& move = moves_.try_emplace(key_of(one.dependent), Move{domid, facts.now}).first->second;
     move.connected = false;
     if (!move.failed && facts.now - move.began >= kMoveLimit) {
       move.failed = true;
@@ -163,27 +167,14 @@ void Supervision::look_at_dependents(const Facts& facts) {
                        one.dependent.guest, kMoveLimit.count()));
     }
     if (!move.failed) wake_at(move.began + kMoveLimit);
-    if (here || move.running) continue;
+    if (here || pending_of(one.dependent) != nullptr) continue;
     if (one.recovery == Recovery::in_place) {
       actions_.emplace_back(Reconnect{one.dependent, domid});
-    } else if (fresh || !move.failed) {
-      move.running = true;
-      actions_.emplace_back(Replace{one.dependent});
+    } else if (!move.failed) {
+      begin_replacement(one, facts);
     }
   }
   if (all_here) state_.former.clear();
-}
-
-void Supervision::replaced(const Dependent& former, const std::optional<Error>& error, Time) {
-  const auto found = moves_.find(key_of(former));
-  if (found == moves_.end()) return;
-  if (error) {
-    found->second.running = false;
-    found->second.failed = true;
-    notes_.push_back({Told::What::dependent_failed, error->message, {}, {}});
-  } else {
-    moves_.erase(found);
-  }
 }
 
 void Supervision::end_recovery(const Facts& facts) {
@@ -200,6 +191,13 @@ void Supervision::end_recovery(const Facts& facts) {
           return move != moves_.end() && (move->second.connected || move->second.failed);
         });
     if (!settled) return;
+    // One that failed once, or takes long, holds nobody up.
+    for (const PendingAddition& pending : state_.additions) {
+      const Time limit = pending.began + kMoveLimit;
+      if (pending.failures > 0 || facts.now >= limit) continue;
+      wake_at(limit);
+      return;
+    }
     if (!facts.dependents.empty()) {
       const microseconds begun =
           record->phases.empty() ? microseconds(0) : record->phases.back().at;
@@ -288,6 +286,13 @@ rpc::DriverDomainView Supervision::view(const Facts& facts) const {
                                std::string(pciassign::to_string(one.dependent.kind)),
                                one.dependent.devid, one.dependent.name, std::move(state),
                                std::string(pciassign::to_string(one.recovery))});
+  }
+  for (const PendingAddition& pending : state_.additions) {
+    if (facts.lists(pending.former) || facts.lists(pending.added)) continue;
+    view.dependents.push_back({pending.guest_name, pending.added.guest,
+                               std::string(pciassign::to_string(pending.added.kind)),
+                               pending.added.devid, pending.added.name, "reconnecting",
+                               std::string(pciassign::to_string(Recovery::remove_and_add))});
   }
   return view;
 }

@@ -21,11 +21,19 @@ using ::testing::Not;
 
 constexpr auto kBoot = "this-boot";
 
+/// One device of a guest.
 struct Guest {
   Dependent dependent;
   Recovery recovery = Recovery::in_place;
   bool follows = true;
   bool connected = true;
+};
+
+/// A child of the daemon that removes or adds a device.
+struct Running {
+  bool adds;
+  Dependent former;
+  std::vector<std::string> command;
 };
 
 /// Xen, xl, the agents and the guests, and the daemon around a Supervision: it can die.
@@ -35,6 +43,8 @@ class World {
   Time now = Time(1000s);
   std::map<std::string, DomainFacts> domains;
   std::vector<Guest> guests;
+  std::map<DomId, std::string> guest_domains;  ///< Their uuids.
+  std::vector<Running> running;
   std::set<std::string> creating;  ///< xl runs, and has not told yet.
   std::optional<std::string> device_with;
   std::vector<Told> told;
@@ -42,7 +52,10 @@ class World {
   // How it behaves.
   bool creation_fails = false, agent_speaks = true, agent_ready = true, daemon_alive = true;
   bool taking_back_works = true, crashes_at_once = false;
-  int die_at = -1;  ///< The daemon dies before this action (negative: it does not).
+  bool xenstore_works = true, removals_work = true, removals_end = true, additions_end = true;
+  int failing_additions = 0;
+  bool children_end_late = false;  ///< What the daemon's death kills has done its work already.
+  int die_at = -1;                 ///< The daemon dies before this action (negative: it does not).
   int actions = 0;
 
   World() {
@@ -55,6 +68,8 @@ class World {
   /// A daemon with what was saved; its children ended with the former one.
   void restart() {
     creating.clear();
+    for (const Running& child : std::exchange(running, {}))
+      if (children_end_late) (void)take_effect(child);
     core.emplace(config, read_state(saved_, kBoot, true),
                  [this] { return fmt::format("00000000-0000-4000-8000-{:012}", ++uuids_); });
     daemon_alive = true;
@@ -73,11 +88,23 @@ class World {
       else if (domain.name == config.name && !domain.info.gone())
         facts.stray = {uuid, domain.info.domid};
     }
-    if (core->needs_dependents() && core->can_connect(facts)) {
-      facts.dependents_seen = true;
-      for (const Guest& guest : guests) facts.dependents.push_back(facts_of(guest));
-    }
+    for (const auto& [domid, uuid] : guest_domains) facts.all[domid] = uuid;
+    if (core->needs_dependents() && core->can_connect(facts)) find_dependents(facts);
     return facts;
+  }
+  void find_dependents(Facts& facts) {
+    facts.dependents_seen = xenstore_works;
+    if (!xenstore_works) return;
+    const State& state = core->state();
+    std::set<DomId> backends;
+    if (state.instance) backends.insert(state.instance->domid.value_or(0));
+    for (const Instance& old : state.former) backends.insert(*old.domid);
+    std::vector<Dependent> planned;
+    for (const auto& pending : state.additions) planned.push_back(pending.added);
+    for (const Guest& guest : guests)
+      if (backends.contains(guest.dependent.backend) &&
+          guest_domains.contains(guest.dependent.guest))
+        facts.dependents.push_back(facts_of(guest, planned));
   }
 
   /// Until nothing is left to do at this moment.
@@ -106,10 +133,19 @@ class World {
     info.shutdown_code = code;
     for (Guest& guest : guests) guest.connected = false;
   }
-  Guest& add_guest(DomId guest, Recovery recovery = Recovery::in_place) {
+  Guest& add_guest(DomId guest, Recovery recovery = Recovery::in_place,
+                   DependentKind kind = DependentKind::vif, std::uint32_t devid = 0) {
     const DomId backend = named("net")->info.domid;
-    guests.push_back({{guest, DependentKind::vif, 0, backend, "00:16:3e:00:00:01"}, recovery});
+    guest_domains[guest] = fmt::format("guest-{}", guest);
+    guests.push_back({{guest, kind, devid, backend, name_of(kind, devid)}, recovery});
     return guests.back();
+  }
+  void destroy_guest(DomId guest) {
+    std::erase_if(guests, [&](const Guest& one) { return one.dependent.guest == guest; });
+    guest_domains.erase(guest);
+  }
+  static std::string name_of(DependentKind kind, std::uint32_t devid) {
+    return kind == DependentKind::vif ? "00:16:3e:00:00:01" : fmt::format("disk-{}", devid);
   }
   std::vector<std::string> phases() {
     std::vector<std::string> names;
@@ -119,7 +155,14 @@ class World {
   bool was_told(Told::What what) {
     return std::any_of(told.begin(), told.end(), [&](const Told& one) { return one.what == what; });
   }
-  rpc::DriverDomainView view() { return core->view(facts()); }
+  rpc::DriverDomainView view() {
+    Facts now_facts = facts();
+    if (!now_facts.dependents_seen) find_dependents(now_facts);
+    return core->view(now_facts);
+  }
+  std::ptrdiff_t count(const std::string& what) {
+    return std::count(done.begin(), done.end(), what);
+  }
   std::size_t living() {
     return static_cast<std::size_t>(std::count_if(
         domains.begin(), domains.end(), [](auto& item) { return !item.second.info.gone(); }));
@@ -179,6 +222,16 @@ class World {
         moved = true;
       }
     }
+    if (!running.empty() && (running.front().adds ? additions_end : removals_end)) {
+      const Running child = running.front();
+      running.erase(running.begin());
+      const auto error = take_effect(child);
+      if (child.adds)
+        core->added(child.former, error, now);
+      else
+        core->removed(child.former, error);
+      moved = true;
+    }
     for (Guest& guest : guests) {
       const DomainFacts* backend = named("net");
       const bool served = backend != nullptr && guest.dependent.backend == backend->info.domid &&
@@ -191,8 +244,49 @@ class World {
     return moved;
   }
 
-  DependentFacts facts_of(const Guest& guest) {
+  std::optional<Error> take_effect(const Running& child) {
+    const Error error{ErrorKind::failed, {}, "xl failed", {}, 0};
+    const auto old = std::find_if(guests.begin(), guests.end(), [&](const Guest& guest) {
+      return guest.dependent == child.former;
+    });
+    if (!child.adds) {
+      if (!removals_work || old == guests.end()) return error;
+      guests.erase(old);
+      return std::nullopt;
+    }
+    const DomainFacts* backend = named("net");
+    if (failing_additions > 0 || backend == nullptr || backend->agent.empty() ||
+        !guest_domains.contains(child.former.guest)) {
+      --failing_additions;
+      return error;
+    }
+    Dependent added = child.former;
+    added.devid = static_cast<std::uint32_t>(std::stoul(child.command.at(1)));
+    added.name = name_of(added.kind, added.devid);
+    added.backend = backend->info.domid;
+    guests.push_back({added, Recovery::remove_and_add, true, false});
+    return std::nullopt;
+  }
+
+  DependentFacts facts_of(const Guest& guest, std::vector<Dependent>& planned) {
     DependentFacts one;
+    const auto& instance = core->state().instance;
+    if (guest.recovery == Recovery::remove_and_add &&
+        (!instance || guest.dependent.backend != instance->domid)) {
+      Replacement plan;
+      plan.added = guest.dependent;
+      for (const Guest& other : guests)
+        if (other.dependent.guest == guest.dependent.guest)
+          plan.added.devid = std::max(plan.added.devid, other.dependent.devid + 1);
+      for (const Dependent& other : planned)
+        if (other.guest == guest.dependent.guest)
+          plan.added.devid = std::max(plan.added.devid, other.devid + 1);
+      plan.added.name = name_of(plan.added.kind, plan.added.devid);
+      plan.remove = {"remove"};
+      plan.add = {"add", std::to_string(plan.added.devid)};
+      planned.push_back(plan.added);
+      one.replacement = plan;
+    }
     one.dependent = guest.dependent;
     one.recovery = guest.recovery;
     one.guest_name = "guest";
@@ -259,19 +353,14 @@ class World {
     for (Guest& guest : guests)
       if (guest.dependent.guest == what.dependent.guest) guest.dependent.backend = what.domid;
   }
-  void perform(const Replace& what) {
-    done.push_back("replace");
-    std::erase_if(
-        guests, [&](const Guest& guest) { return guest.dependent.guest == what.dependent.guest; });
-    if (replacement_fails) {
-      core->replaced(what.dependent, Error{ErrorKind::failed, {}, "xl failed", {}, 0}, now);
-      return;
-    }
-    Dependent added = what.dependent;
-    added.devid += 1;
-    added.backend = named("net")->info.domid;
-    guests.push_back({added, Recovery::remove_and_add});
-    core->replaced(what.dependent, std::nullopt, now);
+  void perform(const Remove& what) {
+    done.push_back("remove");
+    EXPECT_THAT(saved_, HasSubstr("\"command\":[\"add\"")) << "its addition is to be known";
+    running.push_back({false, what.former, what.command});
+  }
+  void perform(const Add& what) {
+    done.push_back("add");
+    running.push_back({true, what.former, what.command});
   }
   void perform(const Told&) {}
 
@@ -279,9 +368,6 @@ class World {
   std::string saved_;
   std::uint64_t uuids_ = 0;
   DomId next_ = 1;
-
- public:
-  bool replacement_fails = false;
 };
 
 class Life : public ::testing::Test {
@@ -303,6 +389,8 @@ void expect_good(World& world) {
   EXPECT_THAT(world.core->state().fenced, IsEmpty());
   EXPECT_EQ(world.domains.size(), world.config.standby ? 2U : 1U);
   for (const Guest& guest : world.guests) EXPECT_TRUE(guest.connected || !guest.follows);
+  EXPECT_THAT(world.core->state().additions, IsEmpty());
+  EXPECT_THAT(world.running, IsEmpty());
 }
 
 TEST_F(Life, begins_once) {
@@ -338,8 +426,12 @@ TEST_F(Life, a_guest_without_the_module_loses_its_device_and_gets_another) {
   world.crash();
   world.settle();
   expect_good(world);
-  EXPECT_THAT(world.done, Contains("replace"));
-  EXPECT_EQ(std::count(world.done.begin(), world.done.end(), "reconnect"), 1);
+  EXPECT_EQ(world.count("remove"), 1);
+  EXPECT_EQ(world.count("add"), 1);
+  EXPECT_EQ(world.count("reconnect"), 1);
+  EXPECT_EQ(world.guests.back().dependent.devid, 1U);
+  EXPECT_FALSE(world.was_told(Told::What::dependent_failed));
+  EXPECT_THAT(world.phases(), Contains("reattach"));
 }
 
 TEST_F(Life, a_guest_that_never_follows_keeps_nobody) {
@@ -353,7 +445,7 @@ TEST_F(Life, a_guest_that_never_follows_keeps_nobody) {
   world.pass(30s);
   expect_good(world);
   EXPECT_TRUE(world.was_told(Told::What::dependent_failed));
-  EXPECT_THAT(world.done, Not(Contains("replace"))) << "it may be paused, and follow later";
+  EXPECT_THAT(world.done, Not(Contains("remove"))) << "it may be paused, and follow later";
 }
 
 TEST_F(Life, a_guest_that_vanishes_in_the_middle_is_forgotten) {
@@ -364,17 +456,6 @@ TEST_F(Life, a_guest_that_vanishes_in_the_middle_is_forgotten) {
   world.guests.clear();
   world.settle();
   expect_good(world);
-}
-
-TEST_F(Life, a_replacement_that_fails_keeps_nobody) {
-  begin();
-  world.add_guest(7, Recovery::remove_and_add);
-  world.add_guest(8);
-  world.replacement_fails = true;
-  world.crash();
-  world.settle();
-  expect_good(world);
-  EXPECT_TRUE(world.was_told(Told::What::dependent_failed));
 }
 
 TEST_F(Life, a_crash_loop_backs_off_and_is_given_up) {
@@ -620,18 +701,283 @@ TEST_F(Life, without_its_standby_it_starts_cold) {
   expect_good(world);
 }
 
-/// The daemon dies before its nth action, for every n that there is.
-class Death : public ::testing::TestWithParam<bool> {};
+/// A guest without the module, whose device is removed, and not yet added again.
+class Replaced : public Life {
+ protected:
+  void lose(bool removals_end = true) {
+    begin();
+    world.add_guest(7, Recovery::remove_and_add);
+    world.removals_end = removals_end;
+    world.additions_end = false;
+    world.crash();
+    world.settle();
+    ASSERT_EQ(world.guests.empty(), removals_end);
+    ASSERT_EQ(world.core->state().additions.size(), 1U);
+    ASSERT_EQ(world.core->state_word(), "recovering");
+    world.removals_end = world.additions_end = true;
+  }
+  void expect_added() {
+    expect_good(world);
+    ASSERT_EQ(world.guests.size(), 1U);
+    EXPECT_GT(world.guests[0].dependent.devid, 0U);
+  }
+};
+
+TEST_F(Replaced, is_told_of_as_a_device_of_the_domain) {
+  lose();
+  ASSERT_EQ(world.view().dependents.size(), 1U);
+  const rpc::DependentView view = world.view().dependents[0];
+  EXPECT_EQ(view.domid, DomId{7});
+  EXPECT_EQ(view.guest, "guest");
+  EXPECT_EQ(view.state, "reconnecting");
+  world.settle();
+  expect_added();
+  ASSERT_EQ(world.view().dependents.size(), 1U);
+  EXPECT_EQ(world.view().dependents[0].state, "connected");
+}
+
+TEST_F(Replaced, after_the_daemons_death_it_is_added_once) {
+  for (const bool late : {false, true}) {
+    SCOPED_TRACE(late);
+    world = World();
+    world.restart();
+    lose();
+    world.children_end_late = late;
+    world.restart();
+    world.settle();
+    expect_added();
+    EXPECT_EQ(world.count("add"), late ? 1 : 2);
+    EXPECT_EQ(world.count("remove"), 1);
+    EXPECT_FALSE(world.was_told(Told::What::dependent_failed));
+  }
+}
+
+TEST_F(Replaced, one_whose_removal_died_is_a_dependent_again) {
+  lose(false);
+  world.restart();
+  world.settle();
+  expect_added();
+  EXPECT_EQ(world.count("remove"), 2);
+  EXPECT_FALSE(world.was_told(Told::What::dependent_failed));
+}
+
+TEST_F(Replaced, one_whose_removal_died_may_follow_in_place_by_now) {
+  lose(false);
+  world.guests[0].recovery = Recovery::in_place;
+  world.restart();
+  world.settle();
+  expect_good(world);
+  EXPECT_EQ(world.count("remove"), 1);
+  EXPECT_EQ(world.guests[0].dependent.devid, 0U);
+}
+
+TEST_F(Replaced, waits_for_no_guest_that_is_gone) {
+  lose();
+  world.destroy_guest(7);
+  world.restart();
+  world.settle();
+  expect_good(world);
+  EXPECT_EQ(world.count("add"), 1) << "that of the former daemon";
+  EXPECT_THAT(world.guests, IsEmpty());
+}
+
+TEST_F(Replaced, is_not_for_another_guest_with_the_same_number) {
+  lose();
+  world.guest_domains[7] = "another guest";
+  world.restart();
+  world.settle();
+  expect_good(world);
+  EXPECT_THAT(world.guests, IsEmpty());
+}
+
+TEST_F(Replaced, guest_that_goes_while_xl_runs_is_forgotten) {
+  lose();
+  world.additions_end = false;
+  world.destroy_guest(7);
+  world.settle();
+  EXPECT_THAT(world.core->state().additions, IsEmpty());
+  world.additions_end = true;
+  world.settle();
+  expect_good(world);
+  EXPECT_THAT(world.guests, IsEmpty());
+}
+
+TEST_F(Replaced, is_added_to_the_instance_after_the_next) {
+  lose();
+  world.restart();
+  world.agent_speaks = false;
+  world.crash();
+  world.settle();
+  EXPECT_EQ(world.count("add"), 1) << "nobody could serve it";
+  world.agent_speaks = true;
+  world.settle();
+  world.pass(5s);
+  expect_added();
+}
+
+TEST_F(Replaced, failure_with_the_instance_that_fails_is_none) {
+  lose();
+  world.failing_additions = 1;
+  world.agent_speaks = world.additions_end = false;
+  world.crash();
+  world.settle();
+  world.pass(2s);
+  ASSERT_TRUE(world.core->state().instance);
+  world.additions_end = true;
+  world.settle();
+  ASSERT_EQ(world.core->state().additions.size(), 1U);
+  EXPECT_EQ(world.core->state().additions[0].failures, 0U);
+  world.agent_speaks = true;
+  world.settle();
+  world.pass(5s);
+  expect_added();
+}
+
+TEST_F(Replaced, addition_that_the_next_crash_follows_is_replaced_again) {
+  lose();
+  world.children_end_late = true;
+  world.crash();
+  world.restart();  // It was added to what has crashed, or to nobody.
+  world.settle();
+  world.pass(5s);
+  expect_good(world);
+  EXPECT_EQ(world.guests.size(), 1U);
+}
+
+TEST_F(Replaced, waits_while_the_domain_is_stopped) {
+  lose();
+  world.restart();
+  world.core->stop(world.now);
+  world.settle();
+  EXPECT_EQ(world.core->state_word(), "stopped");
+  world.pass(1000s);
+  world.restart();
+  world.settle();
+  ASSERT_EQ(world.core->state().additions.size(), 1U);
+  EXPECT_EQ(world.view().dependents.size(), 1U) << "it refuses to be removed";
+  EXPECT_EQ(world.count("add"), 1);
+  world.core->start(world.now);
+  world.settle();
+  expect_added();
+}
+
+TEST_F(Replaced, addition_that_fails_is_tried_again_with_pauses) {
+  lose();
+  world.failing_additions = 3;
+  world.settle();
+  EXPECT_EQ(world.core->state_word(), "ready") << "it holds nobody up";
+  world.pass(6900ms);
+  EXPECT_EQ(world.count("add"), 3);
+  world.pass(200ms);
+  EXPECT_EQ(world.count("add"), 4);
+  expect_added();
+  EXPECT_FALSE(world.was_told(Told::What::dependent_failed));
+}
+
+TEST_F(Replaced, addition_that_always_fails_is_told_and_forgotten) {
+  lose();
+  world.failing_additions = 1000;
+  for (int i = 0; i < 4; ++i) {
+    world.settle();
+    world.pass(1s);
+    world.restart();  // Which does not begin anew.
+  }
+  world.settle();
+  world.pass(1000s);
+  EXPECT_LE(world.count("add"), 5 + 1) << "and that whose end nobody saw";
+  EXPECT_EQ(std::count_if(world.told.begin(), world.told.end(),
+                          [](const Told& one) {
+                            return one.what == Told::What::dependent_failed &&
+                                   one.words.find("xl failed") != std::string::npos;
+                          }),
+            1);
+  expect_good(world);
+  EXPECT_FALSE(world.core->wake());
+}
+
+TEST_F(Replaced, one_that_another_device_has_the_number_of_is_added_all_the_same) {
+  lose();
+  world.add_guest(7, Recovery::remove_and_add).dependent.name = "by hand";
+  world.restart();
+  world.settle();
+  expect_good(world);
+  EXPECT_EQ(world.guests.size(), 2U);
+}
+
+TEST_F(Replaced, one_that_somebody_has_added_by_hand_is_not_added_twice) {
+  lose();
+  world.add_guest(7, Recovery::remove_and_add);
+  world.restart();
+  world.settle();
+  expect_good(world);
+  EXPECT_EQ(world.guests.size(), 1U);
+  EXPECT_FALSE(world.was_told(Told::What::dependent_failed));
+}
+
+TEST_F(Replaced, is_not_looked_for_in_a_xenstore_that_says_nothing) {
+  lose();
+  world.children_end_late = true;
+  world.xenstore_works = false;
+  world.restart();
+  world.pass(30s);
+  EXPECT_EQ(world.count("add"), 1) << "it may be there";
+  ASSERT_EQ(world.core->state().additions.size(), 1U);
+  world.xenstore_works = true;
+  ASSERT_TRUE(world.core->wake());
+  EXPECT_LE(*world.core->wake(), world.now + 2s);
+  world.pass(2s);
+  expect_added();
+}
+
+TEST_F(Replaced, removal_that_fails_keeps_nobody) {
+  begin();
+  world.add_guest(7, Recovery::remove_and_add).follows = false;
+  world.add_guest(8);
+  world.removals_work = false;
+  world.crash();
+  world.settle();
+  world.pass(100s);
+  expect_good(world);
+  EXPECT_EQ(world.count("remove"), 1);
+  EXPECT_EQ(world.count("add"), 0);
+  EXPECT_TRUE(world.was_told(Told::What::dependent_failed));
+  world.removals_work = true;
+  world.crash();
+  world.settle();
+  EXPECT_EQ(world.count("add"), 1) << "the next instance tries it again";
+}
+
+TEST_F(Replaced, two_devices_of_one_guest_get_two_numbers) {
+  begin();
+  for (const std::uint32_t devid : {0, 1})
+    world.add_guest(7, Recovery::remove_and_add, DependentKind::vif, devid);
+  world.crash();
+  world.settle();
+  expect_good(world);
+  ASSERT_EQ(world.guests.size(), 2U);
+  EXPECT_NE(world.guests[0].dependent.devid, world.guests[1].dependent.devid);
+}
+
+/// The daemon dies before its nth action, for every n that there is; what it has begun has done
+/// nothing, or everything.
+class Death : public ::testing::TestWithParam<std::tuple<bool, bool>> {
+ protected:
+  const bool standby = std::get<0>(GetParam()), late = std::get<1>(GetParam());
+};
 
 TEST_P(Death, at_any_action_of_a_recovery_loses_nothing) {
   bool died = true;
   for (int n = 0; died && n < 50; ++n) {
     SCOPED_TRACE(n);
     World world;
-    world.config.standby = GetParam();
+    world.config.standby = standby;
+    world.children_end_late = late;
     world.restart();
     world.settle();
     world.add_guest(7);
+    world.add_guest(8, Recovery::remove_and_add);
+    world.add_guest(8, Recovery::remove_and_add, DependentKind::vif, 1);
+    world.add_guest(9, Recovery::remove_and_add, DependentKind::vbd, 51712);
     world.actions = 0;
     world.die_at = n;
     world.crash();
@@ -639,7 +985,11 @@ TEST_P(Death, at_any_action_of_a_recovery_loses_nothing) {
     world.pass(80s);
     died = world.actions > n;
     expect_good(world);
-    EXPECT_EQ(world.living(), GetParam() ? 2U : 1U);
+    EXPECT_EQ(world.living(), standby ? 2U : 1U);
+    std::multiset<DomId> served;
+    for (const Guest& guest : world.guests) served.insert(guest.dependent.guest);
+    EXPECT_THAT(served, ElementsAre(7, 8, 8, 9)) << "each has what it had, and nothing twice";
+    EXPECT_FALSE(world.was_told(Told::What::dependent_failed));
     ASSERT_FALSE(::testing::Test::HasFailure());
   }
   EXPECT_FALSE(died);
@@ -649,7 +999,7 @@ TEST_P(Death, at_any_action_of_a_first_start_loses_nothing) {
   for (int n = 0; n < 10; ++n) {
     SCOPED_TRACE(n);
     World world;
-    world.config.standby = GetParam();
+    world.config.standby = standby;
     world.die_at = n;
     world.restart();
     world.settle();
@@ -657,7 +1007,8 @@ TEST_P(Death, at_any_action_of_a_first_start_loses_nothing) {
     expect_good(world);
   }
 }
-INSTANTIATE_TEST_SUITE_P(ColdAndStandby, Death, ::testing::Bool());
+INSTANTIATE_TEST_SUITE_P(ColdAndStandby, Death,
+                         ::testing::Combine(::testing::Bool(), ::testing::Bool()));
 
 TEST(SupervisionState, survives_writing_and_reading) {
   World world;
@@ -665,9 +1016,13 @@ TEST(SupervisionState, survives_writing_and_reading) {
   world.restart();
   world.settle();
   world.add_guest(7).follows = false;
+  world.add_guest(8, Recovery::remove_and_add);
+  world.failing_additions = 1;
   world.crash();
   world.settle();
   const State& state = world.core->state();
+  ASSERT_EQ(state.additions.size(), 1U);
+  EXPECT_TRUE(state.additions[0].next_try);
   const std::string text = boost::json::serialize(to_json(state, "b"));
   EXPECT_EQ(boost::json::serialize(to_json(read_state(text, "b", true), "b")), text);
   const State other = read_state(text, "another boot", true);

@@ -13,6 +13,19 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
+/// A guest's interface whose back end is in `backend`, connected.
+void put_vif(sim::World& world, const std::string& guest, const std::string& devid, DomId backend) {
+  const std::string record = "/libxl/" + guest + "/device/vif/" + devid;
+  const std::string front = "/local/domain/" + guest + "/device/vif/" + devid;
+  const std::string back =
+      "/local/domain/" + std::to_string(backend) + "/backend/vif/" + guest + "/" + devid;
+  world.store.put(record + "/mac", "00:16:3e:00:00:01");
+  world.store.put(record + "/backend", back);
+  world.store.put(front + "/backend-id", std::to_string(backend));
+  world.store.put(front + "/state", "4");
+  world.store.put(back + "/state", "4");
+}
+
 /// xl as far as a supervisor needs it, on the simulated machine. Touched on the loop alone.
 struct Machine {
   explicit Machine(sim::World& its_world) : world(its_world) {}
@@ -23,6 +36,7 @@ struct Machine {
   std::map<std::string, std::string> errors;  ///< First word of a command to its error.
   bool late_name = false;                     ///< The domain is there before its name.
   bool hold_create = false;                   ///< It does not come back, as if killed, or slow.
+  bool hold_attach = false;                   ///< The same, and nothing happens.
 };
 
 class SimulatedXl final : public daemon::Xl {
@@ -41,6 +55,12 @@ class SimulatedXl final : public daemon::Xl {
       if (machine_.hold_create) return;
     } else if (words[0] == "destroy") {
       machine_.world.destroy(static_cast<DomId>(std::stoul(words[1])));
+    } else if (words[0] == "network-detach") {
+      for (const char* place : {"/libxl/", "/local/domain/"})
+        machine_.world.store.drop(place + words[1] + "/device/vif/" + words[2]);
+    } else if (words[0] == "network-attach") {
+      if (machine_.hold_attach) return;
+      put_vif(machine_.world, words[1], words[2].substr(6), machine_.next - 1);
     }
     done_later(done, {});
   }
@@ -76,6 +96,12 @@ class SimulatedXl final : public daemon::Xl {
   Machine& machine_;
   daemon::Reactor& reactor_;
 };
+
+std::size_t count(const Machine& machine, std::string_view command) {
+  return static_cast<std::size_t>(
+      std::count_if(machine.commands.begin(), machine.commands.end(),
+                    [&](const std::string& line) { return line.starts_with(command); }));
+}
 
 class Supervised : public DaemonTest {
  protected:
@@ -250,6 +276,53 @@ TEST_F(Supervised, is_replaced_on_request_though_it_lives) {
   EXPECT_TRUE(reaches("ready"));
   EXPECT_EQ(view().last_recovery->cause, "request");
   EXPECT_EQ(view().crashes, 0U);
+}
+
+/// A guest without the module: its device is removed, and added.
+class SupervisedWithGuest : public Supervised {
+ protected:
+  void begin_with_guest() {
+    begin();
+    on_loop([&] {
+      world.add_domain(30, "guest");
+      put_vif(world, "30", "0", 10);
+      return 0;
+    });
+  }
+  std::size_t ran(std::string_view command) {
+    return on_loop([&] { return count(machine, command); });
+  }
+};
+
+TEST_F(SupervisedWithGuest, its_device_outlives_a_daemon_that_dies_before_it_is_added) {
+  machine.hold_attach = true;
+  begin_with_guest();
+  crash(10);
+  ASSERT_TRUE(has_nic(11));
+  say(11, "ready");
+  ASSERT_TRUE(eventually([&] { return count(machine, "network-attach") == 1; }));
+  kill();
+  EXPECT_FALSE(world.store.tree().read("/libxl/30/device/vif/0/backend"));
+  machine.hold_attach = false;
+  supervise();
+  EXPECT_TRUE(reaches("ready"));
+  EXPECT_EQ(on_loop([&] { return world.store.tree().read("/libxl/30/device/vif/1/backend"); }),
+            "/local/domain/11/backend/vif/30/1");
+  EXPECT_EQ(ran("network-detach 30 0"), 1U);
+  EXPECT_EQ(ran("network-attach 30 devid=1 backend=net mac=00:16:3e:00:00:01"), 2U);
+  EXPECT_FALSE(logged("dependent-failed"));
+}
+
+TEST_F(SupervisedWithGuest, its_device_is_not_removed_where_nothing_can_be_written_down) {
+  begin_with_guest();
+  std::filesystem::create_directory(config.paths.state / "supervisor" / "net.json.new");
+  crash(10);
+  ASSERT_TRUE(has_nic(11));
+  say(11, "ready");
+  EXPECT_TRUE(reaches("ready"));
+  EXPECT_EQ(ran("network-detach"), 0U);
+  EXPECT_TRUE(logged("driver-domain-state"));
+  EXPECT_TRUE(logged("dependent-failed"));
 }
 
 TEST_F(Supervised, nobody_but_root_and_no_unknown_name) {

@@ -345,6 +345,18 @@ TEST(PlanReplacement, NamesOfDisksGoOnAfterAllOthers) {
   }
 }
 
+TEST(PlanReplacement, NumbersOfOtherPlansAreTaken) {
+  DomainScene scene;
+  scene.add_vif(kGuestA, 0, kBackend);
+  scene.add_vbd(kGuestA, kBackend);
+  const Dependent others[] = {{kGuestA, DependentKind::vif, 4, kBackend, {}},
+                              {kGuestB, DependentKind::vif, 9, kBackend, {}},
+                              {kGuestA, DependentKind::vbd, 51776, kBackend, {}}};
+  const std::vector<Dependent> planned(std::begin(others), std::end(others));
+  EXPECT_EQ(plan_replacement(scene.store, scene.vif(kGuestA, 0), "net", planned)->added.devid, 5U);
+  EXPECT_EQ(plan_replacement(scene.store, scene.vbd(kGuestA), "net", planned)->added.name, "xvdf");
+}
+
 TEST(PlanReplacement, ThereIsNoneForADeviceThatIsGone) {
   DomainScene scene;
   scene.add_guest(kGuestA);
