@@ -75,6 +75,8 @@ struct DriverDomainsResult {
 
 boost::json::object to_json(const DriverDomainParams& value);
 boost::json::object to_json(const DriverDomainChangeParams& value);
+boost::json::object to_json(const DependentView& value);
+boost::json::object to_json(const RecoveryPhase& value);
 boost::json::object to_json(const RecoveryView& value);
 boost::json::object to_json(const DriverDomainView& value);
 boost::json::object to_json(const DriverDomainsResult& value);
@@ -83,6 +85,12 @@ template <>
 Result<DriverDomainParams> from_json<DriverDomainParams>(const boost::json::value&);
 template <>
 Result<DriverDomainChangeParams> from_json<DriverDomainChangeParams>(const boost::json::value&);
+template <>
+Result<DependentView> from_json<DependentView>(const boost::json::value&);
+template <>
+Result<RecoveryPhase> from_json<RecoveryPhase>(const boost::json::value&);
+template <>
+Result<StandbyView> from_json<StandbyView>(const boost::json::value&);
 template <>
 Result<RecoveryView> from_json<RecoveryView>(const boost::json::value&);
 template <>

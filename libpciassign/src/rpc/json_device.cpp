@@ -11,22 +11,6 @@ std::string id4(std::uint16_t value) {
   return fmt::format("{:04x}", value);
 }
 
-json::value or_null(const std::optional<Sbdf>& sbdf) {
-  return sbdf ? json::value(sbdf->str()) : json::value(nullptr);
-}
-
-json::array addresses(const std::vector<Sbdf>& devices) {
-  json::array array;
-  for (const Sbdf& device : devices) array.emplace_back(device.str());
-  return array;
-}
-
-json::array strings(const std::vector<std::string>& texts) {
-  json::array array;
-  for (const std::string& text : texts) array.emplace_back(text);
-  return array;
-}
-
 json::object region_json(const Region& region) {
   return {{"index", region.index},
           {"start", hex(region.start)},
@@ -93,7 +77,7 @@ json::object to_json(const Device& d) {
 json::object to_json(const DeviceView& view) {
   json::object object = to_json(view.device);
   object["state"] = view.state;
-  object["domain"] = view.domid ? json::value(*view.domid) : json::value(nullptr);
+  object["domain"] = or_null(view.domid);
   object["domain_name"] = view.domain_name;
   object["virtual_slot"] = view.virtual_slot;
   object["group"] = or_null(view.group);

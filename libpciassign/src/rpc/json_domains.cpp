@@ -5,20 +5,6 @@
 namespace pciassign::rpc {
 namespace json = boost::json;
 
-// Parts, private to this file.
-template <>
-Result<DependentView> from_json<DependentView>(const json::value& value);
-template <>
-Result<RecoveryPhase> from_json<RecoveryPhase>(const json::value& value);
-template <>
-Result<StandbyView> from_json<StandbyView>(const json::value& value);
-
-namespace {
-
-json::value or_null(const std::optional<DomId>& domid) {
-  return domid ? json::value(*domid) : json::value(nullptr);
-}
-
 json::object to_json(const DependentView& d) {
   return {{"guest", d.guest}, {"domid", d.domid}, {"kind", d.kind},        {"devid", d.devid},
           {"name", d.name},   {"state", d.state}, {"recovery", d.recovery}};
@@ -27,15 +13,6 @@ json::object to_json(const DependentView& d) {
 json::object to_json(const RecoveryPhase& p) {
   return {{"phase", p.phase}, {"seconds", p.seconds}, {"at", p.at}};
 }
-
-template <class T>
-json::array parts(const std::vector<T>& values) {
-  json::array array;
-  for (const T& value : values) array.push_back(to_json(value));
-  return array;
-}
-
-}  // namespace
 
 json::object to_json(const DriverDomainParams& p) {
   return {{"name", p.name}};
@@ -94,7 +71,7 @@ json::object to_json(const RecoveryView& r) {
           {"way", r.way},
           {"result", r.result},
           {"began", r.began},
-          {"phases", parts(r.phases)}};
+          {"phases", to_json_array(r.phases)}};
 }
 template <>
 Result<RecoveryView> from_json<RecoveryView>(const json::value& value) {
@@ -111,14 +88,14 @@ Result<RecoveryView> from_json<RecoveryView>(const json::value& value) {
 json::object to_json(const DriverDomainView& d) {
   json::object object{{"name", d.name},
                       {"class", d.driver_class},
-                      {"devices", json::value_from(d.devices)},
+                      {"devices", strings(d.devices)},
                       {"state", d.state},
                       {"phase", d.phase},
                       {"domid", or_null(d.domid)},
                       {"agent", d.agent},
                       {"crashes", d.crashes},
                       {"message", d.message},
-                      {"dependents", parts(d.dependents)}};
+                      {"dependents", to_json_array(d.dependents)}};
   if (d.standby)
     object["standby"] =
         json::object{{"domid", or_null(d.standby->domid)}, {"state", d.standby->state}};

@@ -9,6 +9,18 @@
 namespace pciassign::rpc {
 namespace json = boost::json;
 
+json::array strings(const std::vector<std::string>& texts) {
+  json::array array;
+  for (const std::string& text : texts) array.emplace_back(text);
+  return array;
+}
+
+json::array addresses(const std::vector<Sbdf>& devices) {
+  json::array array;
+  for (const Sbdf& device : devices) array.emplace_back(device.str());
+  return array;
+}
+
 std::string hex(std::uint64_t value, int digits) {
   return fmt::format("0x{:0{}x}", value, digits);
 }

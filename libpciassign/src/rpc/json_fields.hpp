@@ -20,6 +20,17 @@ namespace pciassign::rpc {
 
 /// Unsigned 64-bit values as "0x..." text.
 std::string hex(std::uint64_t value, int digits = 0);
+boost::json::array strings(const std::vector<std::string>& texts);
+boost::json::array addresses(const std::vector<Sbdf>& devices);
+/// Numbers; devices as their addresses.
+template <class T>
+boost::json::value or_null(const std::optional<T>& value) {
+  if (!value) return nullptr;
+  if constexpr (std::is_same_v<T, Sbdf>)
+    return boost::json::value(value->str());
+  else
+    return boost::json::value(*value);
+}
 
 class Fields {
  public:

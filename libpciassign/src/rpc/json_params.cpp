@@ -3,15 +3,6 @@
 
 namespace pciassign::rpc {
 namespace json = boost::json;
-namespace {
-
-json::array strings(const std::vector<std::string>& texts) {
-  json::array array;
-  for (const std::string& text : texts) array.emplace_back(text);
-  return array;
-}
-
-}  // namespace
 
 json::object to_json(const PlanParams& p) {
   return {{"action", p.action}, {"domain", p.domain}, {"devices", strings(p.devices)}};

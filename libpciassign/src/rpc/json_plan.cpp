@@ -5,10 +5,6 @@ namespace pciassign::rpc {
 namespace json = boost::json;
 namespace {
 
-json::value domid_json(const std::optional<DomId>& domid) {
-  return domid ? json::value(*domid) : json::value(nullptr);
-}
-
 json::value text(std::string_view view) {
   return json::value(json::string(view.data(), view.size()));
 }
@@ -84,7 +80,7 @@ Result<Error> from_json<Error>(const json::value& value) {
 json::object to_json(const Finding& finding) {
   return {{"code", finding.code},
           {"severity", text(severity_name(finding.severity))},
-          {"device", finding.device ? json::value(finding.device->str()) : json::value(nullptr)},
+          {"device", or_null(finding.device)},
           {"evidence", finding.evidence},
           {"remedy", finding.remedy},
           {"accept", finding.accept}};
@@ -104,15 +100,13 @@ Result<Finding> from_json<Finding>(const json::value& value) {
 }
 
 json::object to_json(const PlanView& plan) {
-  json::array devices;
-  for (const Sbdf& device : plan.devices) devices.emplace_back(device.str());
   json::array steps;
   for (const PlanStep& step : plan.steps) {
     steps.push_back(json::object{{"id", step.id}, {"words", step.words}});
   }
   return {{"kind", text(to_string(plan.kind))}, {"title", plan.title},
-          {"domain", domid_json(plan.domid)},   {"domain_name", plan.domain_name},
-          {"devices", std::move(devices)},      {"findings", to_json_array(plan.findings)},
+          {"domain", or_null(plan.domid)},      {"domain_name", plan.domain_name},
+          {"devices", addresses(plan.devices)}, {"findings", to_json_array(plan.findings)},
           {"steps", std::move(steps)},          {"undo_command", plan.undo_command}};
 }
 
@@ -182,7 +176,7 @@ Result<StepEvent> from_json<StepEvent>(const json::value& value) {
 json::object to_json(const ChangeEvent& event) {
   json::object object{{"what", event.what},
                       {"title", event.title},
-                      {"domain", domid_json(event.domid)},
+                      {"domain", or_null(event.domid)},
                       {"domain_name", event.domain_name}};
   if (event.what == "step") object["step"] = to_json(event.step);
   if (!event.message.empty()) object["message"] = event.message;

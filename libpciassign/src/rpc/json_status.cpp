@@ -6,11 +6,9 @@ namespace json = boost::json;
 namespace {
 
 json::object to_json(const JobView& job) {
-  json::array devices;
-  for (const Sbdf& device : job.devices) devices.emplace_back(device.str());
   return {{"title", job.title},
-          {"devices", std::move(devices)},
-          {"domain", job.domid ? json::value(*job.domid) : json::value(nullptr)},
+          {"devices", addresses(job.devices)},
+          {"domain", or_null(job.domid)},
           {"step", job.step},
           {"seconds", job.seconds}};
 }
@@ -18,10 +16,9 @@ json::object to_json(const JobView& job) {
 json::object to_json(const RetryView& retry) {
   return {{"what", retry.what},
           {"code", retry.code},
-          {"domain", retry.domid ? json::value(*retry.domid) : json::value(nullptr)},
+          {"domain", or_null(retry.domid)},
           {"domain_name", retry.domain_name},
-          {"next_seconds",
-           retry.next_seconds ? json::value(*retry.next_seconds) : json::value(nullptr)},
+          {"next_seconds", or_null(retry.next_seconds)},
           {"failures", retry.failures}};
 }
 
@@ -94,15 +91,14 @@ Result<RetryView> from_json<RetryView>(const json::value& value) {
 }
 
 json::object to_json(const StatusResult& s) {
-  json::array jobs, retries, configured;
+  json::array jobs, retries;
   for (const JobView& job : s.jobs) jobs.push_back(to_json(job));
   for (const RetryView& retry : s.retries) retries.push_back(to_json(retry));
-  for (const std::string& name : s.configured) configured.emplace_back(name);
   return {{"version", to_json(s.version)},
           {"pid", s.pid},
           {"jobs", std::move(jobs)},
           {"retries", std::move(retries)},
-          {"configured", std::move(configured)},
+          {"configured", strings(s.configured)},
           {"attachments", s.attachments}};
 }
 template <>
