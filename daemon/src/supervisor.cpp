@@ -41,6 +41,27 @@ Error failure(std::string message, const std::string& name) {
           fmt::format("pciassign domain show {}", name), 0};
 }
 
+struct Telling {
+  Told::What what;
+  LogId id;
+  const char* event;
+  bool failure = false;
+};
+constexpr Telling kTellings[] = {
+    {Told::What::phase, "driver-domain-phase", "phase"},
+    {Told::What::ready, "driver-domain-ready", "done"},
+    {Told::What::recovered, "driver-domain-recovered", "done"},
+    {Told::What::failed, "driver-domain-failed", "failed", true},
+    {Told::What::gave_up, "driver-domain-given-up", "failed", true},
+    {Told::What::dependent_failed, "dependent-failed", "failed", true},
+};
+const Telling& way_of(Told::What what) {
+  static constexpr Telling kOther{Told::What::began, "driver-domain", "began"};
+  const auto* way = std::find_if(std::begin(kTellings), std::end(kTellings),
+                                 [&](const Telling& one) { return one.what == what; });
+  return way == std::end(kTellings) ? kOther : *way;
+}
+
 std::vector<std::string> arguments_of(std::vector<std::string> command) {
   if (!command.empty() && command.front() == "xl") command.erase(command.begin());
   return command;
@@ -130,19 +151,20 @@ void Supervisor::event(const WatchEvent& event) {
 /// then: a block front end would fail what is under way. The domain is stopped before it notices.
 bool Supervisor::device_event(const std::string& path) {
   unsigned domid = 0, device = 0;
-  if (entries_.empty() ||
-      std::sscanf(path.c_str(), "backend/pci/%u/0/state-%u", &domid, &device) != 2)
-    return false;
+  if (std::sscanf(path.c_str(), "backend/pci/%u/0/state-%u", &domid, &device) != 2) return false;
+  const auto ours = std::find_if(entries_.begin(), entries_.end(), [&](const auto& item) {
+    const auto& instance = item.second.core.state().instance;
+    return instance && instance->domid == domid;
+  });
+  if (ours == entries_.end()) return false;
   const bool closing =
       read("/local/domain/0/" + path) == std::to_string(static_cast<int>(XenbusState::closing));
-  if (!closing || scheduler_.conflict(std::vector<Sbdf>{}, domid)) return false;
-  for (auto& [name, entry] : entries_) {
-    if (!entry.core.loses_device(domid)) continue;
-    const auto info = toolstack_.ports().xen.domain(domid);
-    if (info && !info->paused && !info->gone()) (void)toolstack_.ports().xen.pause(domid);
-    return entry.dirty = true;
-  }
-  return false;
+  if (!closing || scheduler_.conflict(std::vector<Sbdf>{}, domid) ||
+      !ours->second.core.loses_device(domid))
+    return false;
+  const auto info = toolstack_.ports().xen.domain(domid);
+  if (info && !info->paused && !info->gone()) (void)toolstack_.ports().xen.pause(domid);
+  return ours->second.dirty = true;
 }
 
 void Supervisor::settle() {
@@ -359,58 +381,34 @@ void Supervisor::plan_over(const Plan& plan, const PlanReport& report) {
 }
 
 void Supervisor::tell(Entry& entry, const Told& told) {
+  if (told.what == Told::What::recovered) count(entry, true);
+  if (told.what == Told::What::recovery_failed) {
+    count(entry, false);
+    return;  // What began instead is told.
+  }
   const std::string& name = entry.core.config().name;
   std::vector<LogField> fields{{"domain", name}};
   const auto& instance = entry.core.state().instance;
   std::optional<DomId> domid;
   if (instance) domid = instance->domid;
   if (domid) fields.push_back({"domid", std::to_string(*domid)});
+  const Telling& way = way_of(told.what);
   rpc::ChangeEvent event{
-      "phase", fmt::format("driver domain {} {}", name, told.words), domid, name, {}, {}, {}, {}};
-  switch (told.what) {
-    case Told::What::phase:
-      fields.push_back({"phase", told.phase});
-      fields.push_back({"us", std::to_string(told.took.count())});
-      log_.info("driver-domain-phase", event.title, fields);
-      event.phase = told.phase;
-      event.seconds = std::chrono::duration<double>(told.took).count();
-      for (const Waiter& waiter : entry.waiters)
-        if (waiter.on_phase)
-          waiter.on_phase({told.phase, event.title, told.took, std::nullopt, false});
-      break;
-    case Told::What::failed:
-      log_.error("driver-domain-failed", event.title, fields);
-      event.what = "failed";
-      event.message = told.words;
-      break;
-    case Told::What::gave_up:
-      log_.error("driver-domain-given-up", event.title, fields);
-      event.what = "failed";
-      event.message = told.words;
-      break;
-    case Told::What::dependent_failed:
-      log_.error("dependent-failed", event.title, fields);
-      event.what = "failed";
-      event.message = told.words;
-      break;
-    case Told::What::recovered:
-      log_.info("driver-domain-recovered", event.title, fields);
-      event.what = "done";
-      count(entry, true);
-      break;
-    case Told::What::recovery_failed:
-      count(entry, false);
-      return;  // What began instead is told.
-    case Told::What::ready:
-      log_.info("driver-domain-ready", event.title, fields);
-      event.what = "done";
-      break;
-    case Told::What::began:
-    case Told::What::stopped:
-    case Told::What::backs_off:
-      log_.info("driver-domain", event.title, fields);
-      event.what = "began";
-      break;
+      way.event, fmt::format("driver domain {} {}", name, told.words), domid, name, {}, {}, {}, {}};
+  if (told.what == Told::What::phase) {
+    fields.push_back({"phase", told.phase});
+    fields.push_back({"us", std::to_string(told.took.count())});
+    event.phase = told.phase;
+    event.seconds = std::chrono::duration<double>(told.took).count();
+    for (const Waiter& waiter : entry.waiters)
+      if (waiter.on_phase)
+        waiter.on_phase({told.phase, event.title, told.took, std::nullopt, false});
+  }
+  if (way.failure) {
+    log_.error(way.id, event.title, fields);
+    event.message = told.words;
+  } else {
+    log_.info(way.id, event.title, fields);
   }
   if (on_event) on_event(event);
   if (told.what == Told::What::failed || told.what == Told::What::gave_up)
