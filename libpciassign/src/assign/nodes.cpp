@@ -243,6 +243,23 @@ Result<void> publish(Store& store, DomId domid, const std::string& domain_name,
       [&](StoreView& view) { return publish_in(view, domid, domain_name, devices); });
 }
 
+Result<bool> hide(Store& store, DomId domid, const std::vector<Sbdf>& devices) {
+  bool hidden = false;
+  auto done = store.transaction([&](StoreView& view) -> Result<void> {
+    hidden = false;
+    auto listed = read_entries(view, domid);
+    if (!listed) return tl::unexpected(listed.error());
+    if (listed->empty() || std::any_of(listed->begin(), listed->end(), [&](const Entry& entry) {
+          return std::find(devices.begin(), devices.end(), entry.device) == devices.end();
+        }))
+      return {};
+    hidden = true;
+    return view.write(backend_path(domid) + "/num_devs", "0");
+  });
+  if (!done) return tl::unexpected(done.error());
+  return hidden;
+}
+
 Result<Withdrawn> withdraw(Store& store, DomId domid, const std::vector<Sbdf>& devices) {
   Withdrawn result;
   bool none_left = false;

@@ -36,6 +36,10 @@ struct Exposure {
 Result<void> publish(Store& store, DomId domid, const std::string& domain_name,
                      const std::vector<Exposure>& devices);
 
+/// Says that there are no devices (num_devs), and leaves their entries for who reads them just now.
+/// False: there are none, or others too.
+Result<bool> hide(Store& store, DomId domid, const std::vector<Sbdf>& devices);
+
 struct Withdrawn {
   /// Devices of ours that pciback had exported, while devices of others remain: it is not told by
   /// the disappearance of the whole directory and may go on serving them.

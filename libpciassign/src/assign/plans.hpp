@@ -36,6 +36,9 @@ struct TakeBackInput {
   /// The domain lives: tell its front end first. Else the nodes go first, so that nobody
   /// (xl's destroy, ten seconds for each device) waits for an answer that cannot come.
   bool tell_guest = true;
+  /// Its own toolstack sees its end as well, and is about to read the nodes. libxl (4.17 to 4.20)
+  /// reads num_devs first and dies of a dev-N that is no longer there then.
+  bool toolstack_reads = false;
   /// The domid belongs to another domain now: its nodes are not ours.
   bool domid_reused = false;
 };

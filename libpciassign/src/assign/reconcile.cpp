@@ -102,6 +102,7 @@ Result<std::vector<Plan>> Toolstack::reconcile(const std::vector<Sbdf>& busy) {
     input.records = std::move(records);
     input.tell_guest = situation->living;
     input.domid_reused = situation->reused;
+    input.toolstack_reads = situation->exists && !situation->living;
     input.title = fmt::format("clean up after {} (domain {}{})", input.records.front().domain_name,
                               key.first, situation->living ? "" : ", gone");
     plans.push_back(detail::build_take_back(input, settings_));

@@ -13,6 +13,9 @@
 namespace pciassign::detail {
 namespace {
 
+/// libxl reads the entries of a list within milliseconds; nothing announces that it has.
+constexpr std::chrono::milliseconds kListRead{100}, kListReadLimit{1'000};
+
 /// Everything goes forward: a step that fails is noted, and the later ones still take back what
 /// they can. Only the marker and the journal's entry stay then, for another try.
 class TakeBackBuilder {
@@ -34,11 +37,13 @@ class TakeBackBuilder {
     plan_.domid = first.domid;
     plan_.domain_name = first.domain_name;
     plan_.devices = together_;
+    if (input_.toolstack_reads) hide_nodes();
     for (const auto& it : items_) note_intent(it);
     if (input_.tell_guest) {
       tell_guest();
       make_pciback_let_go();
     } else {
+      if (input_.toolstack_reads) wait_for_libxl();
       withdraw_nodes();
     }
     for (const auto& it : items_) {
@@ -71,6 +76,28 @@ class TakeBackBuilder {
           it->record.phase = Phase::detaching;
           return p.journal.put(it->record);
         });
+  }
+
+  void hide_nodes() {
+    hidden_ = std::make_shared<std::optional<Clock::TimePoint>>();
+    add("hide", fmt::format("show libxl no devices of domain {}", domid()),
+        [id = domid(), together = together_, at = hidden_](Ports& p) -> Result<void> {
+          auto hidden = hide(p.store, id, together);
+          if (!hidden) return tl::unexpected(hidden.error());
+          if (*hidden) *at = p.clock.now();
+          return {};
+        });
+  }
+
+  void wait_for_libxl() {
+    auto& step = add("former-list", "let libxl finish with the list that it may have begun to read",
+                     [](Ports&) -> Result<void> { return {}; });
+    step.ready = [at = hidden_](Ports& p) -> Result<bool> {
+      return !*at || p.clock.now() - **at >= kListRead;
+    };
+    step.limit = kListReadLimit;
+    step.ask_again = kListRead;
+    step.advisory = true;
   }
 
   void tell_guest() {
@@ -198,6 +225,7 @@ class TakeBackBuilder {
   std::vector<AttachmentPtr> items_;
   std::vector<Sbdf> together_;
   std::shared_ptr<DetachTalk> talk_;
+  std::shared_ptr<std::optional<Clock::TimePoint>> hidden_;  ///< When, if there was anything.
   Plan plan_;
 };
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "assign/nodes.hpp"
 #include "assign/scene.hpp"
 
 namespace pciassign::test {
@@ -25,13 +26,32 @@ TEST(Reconcile, ACrashedDomainIsCleanedUpNodesFirst) {
   ASSERT_EQ(plans->size(), 1U);
   const auto& plan = plans->front();
   EXPECT_EQ(plan.kind, PlanKind::cleanup);
-  // xl destroy waits ten seconds for each device that it still finds listed.
-  EXPECT_EQ(plan.steps[2].id, "withdraw");
+  // xl destroy waits ten seconds for each device that it still finds listed; and it dies of an
+  // entry that goes while it reads the list.
+  EXPECT_EQ(plan.steps[0].id, "hide");
+  EXPECT_EQ(plan.steps[3].id, "former-list");
+  EXPECT_EQ(plan.steps[4].id, "withdraw");
   const auto start = scene.world.clock.now();
   EXPECT_FALSE(scene.world.run(plan).error);
-  EXPECT_EQ(scene.world.clock.now(), start);
+  EXPECT_EQ(scene.world.clock.now() - start, std::chrono::milliseconds(100));
   EXPECT_EQ(scene.leftovers({kNic, kDisk}), "");
   EXPECT_EQ(scene.world.xen.devices[kNic].owner, kDomIo);
+}
+
+TEST(Reconcile, LibxlMayReadTheListOfACrashedDomainToItsEnd) {
+  Scene scene;
+  ASSERT_FALSE(scene.attach({kNic, kDisk}).error);
+  scene.world.crash(kNet);
+  auto plans = scene.tools.reconcile({});
+  ASSERT_TRUE(plans);
+  Execution execution(plans->front(), scene.world.ports());
+  while (execution.next() != Execution::Next::wait) execution.perform();
+  EXPECT_EQ(execution.current().id, "former-list");
+  const auto nodes = scene.world.store.tree().dump(detail::backend_path(kNet));
+  const auto node = [&](const char* name) { return nodes.at(detail::backend_path(kNet) + name); };
+  EXPECT_EQ(node("/num_devs"), "0");
+  EXPECT_EQ(node("/dev-0"), kNic.str());
+  EXPECT_EQ(node("/dev-1"), kDisk.str());
 }
 
 TEST(Reconcile, ADestroyedDomainsDevicesAreReusable) {
