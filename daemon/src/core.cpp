@@ -39,7 +39,10 @@ Core::Core(Reactor& reactor, Ports ports, const config::DaemonConfig& config, Lo
   metrics_output_.set_file(config.paths.metrics_file);
   commands_.compare = [this] { compare(); };
   watcher_.compare = [this] { compare(); };
-  scheduler_.on_event = [this](const rpc::ChangeEvent& event) { commands_.tell(event); };
+  scheduler_.on_event = [this](const rpc::ChangeEvent& event) {
+    commands_.tell(event);
+    supervisor_.plan_event(event);
+  };
   supervisor_.on_event = [this](const rpc::ChangeEvent& event) { commands_.tell(event); };
   scheduler_.on_job_over = [this] {
     if (shut_down_done_) {

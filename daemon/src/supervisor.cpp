@@ -129,7 +129,10 @@ void Supervisor::stop() {
 
 void Supervisor::compare() {
   if (stopped_ || entries_.empty()) return;
-  for (auto& [name, entry] : entries_) entry.dirty = true;
+  for (auto& [name, entry] : entries_) {
+    entry.dirty = true;
+    entry.dependents.reset();
+  }
   settle();
 }
 
@@ -165,6 +168,18 @@ bool Supervisor::device_event(const std::string& path) {
   const auto info = toolstack_.ports().xen.domain(domid);
   if (info && !info->paused && !info->gone()) (void)toolstack_.ports().xen.pause(domid);
   return ours->second.dirty = true;
+}
+
+void Supervisor::plan_event(const rpc::ChangeEvent& event) {
+  if (!event.domid || event.step.state != "running" || event.step.step.id != "wait-connected")
+    return;
+  for (auto& [name, entry] : entries_) {
+    if (!entry.core.exposed(*event.domid)) continue;
+    entry.dirty = true;
+    reactor_.post([this, alive = alive_] {
+      if (*alive) settle();
+    });
+  }
 }
 
 void Supervisor::settle() {
@@ -268,6 +283,7 @@ void Supervisor::perform(Entry& entry, const supervision::Action& action) {
         } else if constexpr (std::is_same_v<T, s::GiveDevices>) {
           watcher_.take_over(what.domid, entry.core.config().name);
         } else if constexpr (std::is_same_v<T, s::Reconnect>) {
+          entry.dependents.reset();
           if (auto done = reconnect(toolstack_.ports().store, what.dependent, what.domid);
               !done && done.error().kind != ErrorKind::not_found)
             log_.warning("driver-domain", done.error().message,
@@ -309,6 +325,7 @@ std::function<void(Result<void>)> Supervisor::then(
     if (found == entries_.end() || stopped_) return;
     what(found->second.core, result ? std::nullopt : std::optional<Error>(result.error()));
     found->second.dirty = true;
+    found->second.dependents.reset();
     settle();
   };
 }
@@ -337,7 +354,7 @@ void Supervisor::begin_fence(Entry& entry, DomId domid) {
   });
   Result<void> done;
   const auto info = toolstack_.ports().xen.domain(domid);
-  if (info && !info->paused) done = toolstack_.ports().xen.pause(domid);
+  if (info && !info->paused && !info->gone()) done = toolstack_.ports().xen.pause(domid);
   Result<Plan> plan =
       done ? toolstack_.plan_fence(domid) : Result<Plan>(tl::unexpected<Error>(done.error()));
   if (plan) {
@@ -505,6 +522,7 @@ Result<rpc::DriverDomainView> Supervisor::view(const std::string& name) {
                 "`pciassign domain list` shows them");
   if (auto domains = toolstack_.ports().xen.domains()) domains_ = std::move(*domains);
   supervision::Facts facts = gather(found->second);
+  found->second.dependents.reset();
   gather_dependents(found->second, facts);
   return found->second.core.view(facts);
 }

@@ -41,6 +41,8 @@ class Supervisor {
   /// An event of pciback's nodes: sees a toolstack take a device from a driver domain that lives.
   /// True: settle() is to follow.
   bool device_event(const std::string& path);
+  /// What a plan does.
+  void plan_event(const rpc::ChangeEvent& event);
   static bool is_ours(const std::string& token) { return token.starts_with(kToken); }
   void settle();
   void stop();
@@ -74,13 +76,18 @@ class Supervisor {
     std::string saved;
     std::set<DomId> watched;
     std::set<std::string> followed;  ///< Nodes of dependents that are watched.
+    /// Of these back ends, as last looked for. Only their states are read anew with each event.
+    std::set<DomId> backends;
+    std::optional<std::vector<supervision::DependentFacts>> dependents;
     std::vector<Waiter> waiters;
     bool dirty = false;
   };
 
   // What is seen (supervisor_facts.cpp).
   supervision::Facts gather(Entry& entry);
-  supervision::DomainFacts facts_of(const DomainInfo& info);
+  supervision::DomainFacts facts_of(const DomainInfo& info,
+                                    const Result<std::vector<AttachmentRecord>>& records);
+  bool find_dependents_of(Entry& entry, const supervision::Facts& facts);
   void gather_dependents(Entry& entry, supervision::Facts& facts);
   std::optional<Replacement> plan_of(const Dependent& dependent, const Entry& entry,
                                      std::vector<Dependent>& planned);

@@ -53,7 +53,8 @@ std::string Supervisor::read(const std::string& path) {
   return toolstack_.ports().store.read(path).value_or(std::nullopt).value_or(std::string());
 }
 
-DomainFacts Supervisor::facts_of(const DomainInfo& info) {
+DomainFacts Supervisor::facts_of(const DomainInfo& info,
+                                 const Result<std::vector<AttachmentRecord>>& records) {
   DomainFacts facts;
   facts.info = info;
   facts.name = read(fmt::format("/local/domain/{}/name", info.domid));
@@ -64,12 +65,13 @@ DomainFacts Supervisor::facts_of(const DomainInfo& info) {
     for (const rpc::RetryView& retry : watcher_.retries())
       if (retry.domid == info.domid && retry.next_seconds) facts.attach_error = retry.what;
   }
-  const auto records = toolstack_.ports().journal.all();
-  facts.holds_devices =
-      !records ||
-      std::any_of(records->begin(), records->end(), [&](const AttachmentRecord& record) {
-        return record.domid == info.domid && record.domain_uuid == info.uuid_str();
-      });
+  facts.holds_devices = !records;
+  if (!records) return facts;
+  for (const AttachmentRecord& record : *records) {
+    if (record.domid != info.domid || record.domain_uuid != info.uuid_str()) continue;
+    facts.holds_devices = true;
+    facts.has_devices = facts.has_devices || record.phase == Phase::attached;
+  }
   return facts;
 }
 
@@ -79,11 +81,12 @@ Facts Supervisor::gather(Entry& entry) {
   facts.noticed = noticed_.value_or(facts.now);
   facts.utc = time_of_day();
   const std::vector<std::string> wanted = entry.core.uuids();
+  const auto records = toolstack_.ports().journal.all();
   for (const DomainInfo& info : domains_) {
     std::string uuid = info.uuid_str();
     facts.all[info.domid] = uuid;
     if (std::find(wanted.begin(), wanted.end(), uuid) == wanted.end()) continue;
-    facts.domains.emplace(std::move(uuid), facts_of(info));
+    facts.domains.emplace(std::move(uuid), facts_of(info, records));
   }
   if (!entry.core.state().instance) find_stray(entry, facts);
   watch_agents(entry, facts);
@@ -135,6 +138,41 @@ std::optional<Replacement> Supervisor::plan_of(const Dependent& dependent, const
   return std::nullopt;
 }
 
+/// Many reads, of every guest's devices. False: not all of them could be read.
+bool Supervisor::find_dependents_of(Entry& entry, const Facts& facts) {
+  const auto& state = entry.core.state();
+  Store& store = toolstack_.ports().store;
+  std::vector<Dependent> planned;  // Their numbers are taken, though nothing has them yet.
+  for (const auto& pending : state.additions) planned.push_back(pending.added);
+  entry.dependents.emplace();
+  bool all = true;
+  for (const DomId backend : entry.backends) {
+    auto found = find_dependents(store, backend);
+    if (!found) {
+      log_.warning("driver-domain", found.error().message, {{"domain", entry.core.config().name}});
+      all = false;
+      continue;
+    }
+    for (Dependent& dependent : *found) {
+      // Records of guests that are gone stay behind where xl was killed.
+      if (!facts.all.contains(dependent.guest)) continue;
+      const auto recovery = recovery_of(store, dependent.guest);
+      if (!recovery) {  // One that follows must not lose its device for that.
+        all = false;
+        continue;
+      }
+      supervision::DependentFacts& one = entry.dependents->emplace_back();
+      one.recovery = *recovery;
+      one.guest_name = bounded(toolstack_.domain_name(dependent.guest).value_or(""));
+      const bool here = state.instance && state.instance->domid == backend;
+      if (!here && one.recovery == Recovery::remove_and_add)
+        one.replacement = plan_of(dependent, entry, planned);
+      one.dependent = std::move(dependent);
+    }
+  }
+  return all;
+}
+
 void Supervisor::gather_dependents(Entry& entry, Facts& facts) {
   const auto& state = entry.core.state();
   std::set<DomId> backends;
@@ -143,41 +181,26 @@ void Supervisor::gather_dependents(Entry& entry, Facts& facts) {
     if (there == facts.all.end() || there->second == old.uuid) backends.insert(*old.domid);
   }
   if (state.instance && state.instance->domid) backends.insert(*state.instance->domid);
+  facts.dependents_seen = true;
+  // What is to be added may be there by now: nothing is added twice.
+  if (!entry.dependents || entry.backends != backends || !state.additions.empty()) {
+    entry.backends = std::move(backends);
+    facts.dependents_seen = find_dependents_of(entry, facts);
+  }
   Store& store = toolstack_.ports().store;
   std::set<std::string> paths;
-  std::vector<Dependent> planned;  // Their numbers are taken, though nothing has them yet.
-  for (const auto& pending : state.additions) planned.push_back(pending.added);
-  facts.dependents_seen = true;
-  for (const DomId backend : backends) {
-    auto found = find_dependents(store, backend);
-    if (!found) {
-      log_.warning("driver-domain", found.error().message, {{"domain", entry.core.config().name}});
-      facts.dependents_seen = false;
-      continue;
-    }
-    for (Dependent& dependent : *found) {
-      // Records of guests that are gone stay behind where xl was killed.
-      if (!facts.all.contains(dependent.guest)) continue;
-      supervision::DependentFacts one;
-      if (auto now = state_of(store, dependent)) one.state = *now;
-      const auto recovery = recovery_of(store, dependent.guest);
-      if (!recovery) {  // One that follows must not lose its device for that.
-        facts.dependents_seen = false;
-        continue;
-      }
-      one.recovery = *recovery;
-      one.guest_name = bounded(toolstack_.domain_name(dependent.guest).value_or(""));
-      if (state.instance && state.instance->domid == backend)
-        one.traffic =
-            read(fmt::format("{}/traffic/{}-{}-{}", agent_path(backend), to_string(dependent.kind),
-                             dependent.guest, dependent.devid)) == "1";
-      else if (one.recovery == Recovery::remove_and_add)
-        one.replacement = plan_of(dependent, entry, planned);
-      for (std::string& path : watched_paths(dependent)) paths.insert(std::move(path));
-      one.dependent = std::move(dependent);
-      facts.dependents.push_back(std::move(one));
-    }
+  for (supervision::DependentFacts one : *entry.dependents) {
+    const Dependent& dependent = one.dependent;
+    if (!facts.all.contains(dependent.guest)) continue;
+    if (auto now = state_of(store, dependent)) one.state = *now;
+    if (state.instance && state.instance->domid == dependent.backend)
+      one.traffic =
+          read(fmt::format("{}/traffic/{}-{}-{}", agent_path(dependent.backend),
+                           to_string(dependent.kind), dependent.guest, dependent.devid)) == "1";
+    for (std::string& path : watched_paths(dependent)) paths.insert(std::move(path));
+    facts.dependents.push_back(std::move(one));
   }
+  if (!facts.dependents_seen) entry.dependents.reset();
   follow(entry, entry.core.needs_dependents() ? std::move(paths) : std::set<std::string>());
 }
 

@@ -89,6 +89,7 @@ struct DomainFacts {
   std::string name;
   std::string agent, agent_message;  ///< What its agent says.
   bool holds_devices = false;        ///< By the journal they are still its.
+  bool has_devices = false;          ///< By the journal an attachment is complete.
   std::string attach_error;          ///< Why it has not got its devices yet.
 };
 struct DependentFacts {
@@ -191,6 +192,9 @@ class Supervision {
   void created(const std::string& uuid, const std::optional<Error>& error, Time now);
   void destroyed(const std::string& uuid, const std::optional<Error>& error, Time now);
   void fenced(DomId domid, const std::optional<Error>& error, Time now);
+  /// The instance's devices are its own from now on, although its kernel has not found them yet.
+  /// True: step() has to look at it.
+  bool exposed(DomId domid);
   /// The end of a plan that gave the instance its devices.
   void given(DomId domid, const std::optional<Error>& error);
   void removed(const Dependent& former, const std::optional<Error>& error);
@@ -240,9 +244,12 @@ class Supervision {
   }
 
   void look_at_fenced(const Facts& facts);
+  [[nodiscard]] bool destruction_waits(const Facts& facts);
+  bool guests_come_first(Time now);
   void look_at_instance(const Facts& facts);
   void look_at_agent(const DomainFacts& domain, const Facts& facts);
   void look_at_standby(const Facts& facts);
+  void begin_standby(const Facts& facts);
   void look_at_dependents(const Facts& facts);
   void look_at_additions(const Facts& facts);
   bool addition_is_over(const PendingAddition& pending, const Facts& facts);
@@ -287,6 +294,7 @@ class Supervision {
   std::optional<Time> shut_down_since_, standby_again_, packet_until_;
   std::map<std::string, Error> create_errors_;
   std::optional<Error> given_error_;
+  std::optional<DomId> exposed_;   ///< To whom the devices are shown.
   std::optional<DomId> robbed_;    ///< Of a device, by a toolstack.
   std::optional<Time> room_wait_;  ///< The creation waits until the former domain is gone.
   unsigned standby_failures_ = 0;

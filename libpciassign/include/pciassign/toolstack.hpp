@@ -3,6 +3,8 @@
 /// The front door: facts, findings and plans for the goals that a user or the daemon has.
 #pragma once
 #include <chrono>
+#include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -89,8 +91,14 @@ class Toolstack {
   /// be".
   Result<Device> unused_device(const Sbdf& sbdf, std::string_view purpose);
 
+  bool was_rested(const Sbdf& device);
+
   Ports ports_;
   Settings settings_;
+  /// What a fence has reset, verified and put into quarantine, and when. Plans that are under way
+  /// hold it too.
+  std::shared_ptr<std::map<Sbdf, Clock::TimePoint>> rested_ =
+      std::make_shared<std::map<Sbdf, Clock::TimePoint>>();
 };
 
 }  // namespace pciassign

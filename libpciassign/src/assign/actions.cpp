@@ -298,7 +298,10 @@ Result<void> reset_and_verify(Ports& ports, const AttachmentRecord& record) {
   if (!device) return tl::unexpected(device.error());
   auto done = reset(ports, record, *device);
   if (!done) return tl::unexpected(done.error());
-  const auto& method = *done;
+  return verify_reset(ports, record, *done);
+}
+
+Result<void> verify_reset(Ports& ports, const AttachmentRecord& record, const std::string& method) {
   auto vendor = ports.pci.read_config(record.device, kVendorId, 2);
   if (!vendor) return tl::unexpected(vendor.error());
   if (*vendor != record.vendor)

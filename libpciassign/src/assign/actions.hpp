@@ -17,6 +17,7 @@ struct Attachment {
   std::string spec_driver;      ///< dom0 driver at planning.
   bool journalled = false;      ///< The journal's entry is ours to erase.
   bool still_exported = false;  ///< pciback may still serve it although its nodes are gone.
+  bool was_reset = false;       ///< A plan that takes it back has reset it.
 };
 using AttachmentPtr = std::shared_ptr<Attachment>;
 
@@ -49,6 +50,8 @@ Result<void> give_back_to_dom0(Ports& ports, const AttachmentRecord& record);
 
 /// Resets and looks at the result: the vendor id answers and the device cannot do DMA.
 Result<void> reset_and_verify(Ports& ports, const AttachmentRecord& record);
+/// The second half alone: it answers, and does no DMA.
+Result<void> verify_reset(Ports& ports, const AttachmentRecord& record, const std::string& method);
 /// The device is still the one that was planned for, on pciback, with the planned regions.
 Result<void> check_identity(Ports& ports, const AttachmentRecord& record);
 

@@ -117,6 +117,11 @@ class AttachBuilder {
     if (input_.iommu)
       add("quarantine", fmt::format("put {} into quarantine (DOMID_IO)", bdf),
           [it](Ports& p) { return into_quarantine(p, it->record.device); });
+    if (input_.rested.contains(device.sbdf)) {
+      add("verify", fmt::format("check that {} is as its reset left it", bdf),
+          [it](Ports& p) { return verify_reset(p, it->record, "the last clean-up"); });
+      return;
+    }
     add("reset", fmt::format("{} {}", how_to_reset(it->record, device), bdf), [it](Ports& p) {
       return reset_and_verify(p, it->record);
     }).slow = true;

@@ -2,6 +2,8 @@
 /// \file
 /// Builders of plans from facts that have been judged already.
 #pragma once
+#include <functional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -26,6 +28,9 @@ struct AttachInput {
   bool iommu = true;
   AttachMode mode = AttachMode::hot;
   std::vector<std::pair<DeviceSpec, Device>> devices;
+  /// These were reset a moment ago, and have been in quarantine since: that is verified again, but
+  /// not done again.
+  std::set<Sbdf> rested;
 };
 Plan build_attach(const AttachInput& input, const Settings& settings);
 
@@ -41,6 +46,8 @@ struct TakeBackInput {
   bool toolstack_reads = false;
   /// The domid belongs to another domain now: its nodes are not ours.
   bool domid_reused = false;
+  /// Told of each device that was really reset, and is in quarantine; may be empty.
+  std::function<void(const Sbdf&)> rested;
 };
 Plan build_take_back(const TakeBackInput& input, const Settings& settings);
 

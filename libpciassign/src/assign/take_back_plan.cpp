@@ -178,6 +178,7 @@ class TakeBackBuilder {
     auto& reset = add("reset", fmt::format("reset and verify {}", bdf),
                       if_still_ours(it, [it](Ports& p) -> Result<void> {
                         auto done = reset_and_verify(p, it->record);
+                        it->was_reset = done.has_value();
                         if (!done && done.error().kind == ErrorKind::not_found)
                           return {};  // unplugged
                         return done;
@@ -215,9 +216,18 @@ class TakeBackBuilder {
     add("unclaim", fmt::format("remove libxl's marker of {}", bdf), [it](Ports& p) {
       return unclaim(p, it->record);
     }).only_when_clean = true;
-    add("forget", fmt::format("remove the journal's entry of {}", bdf), [it](Ports& p) {
-      return p.journal.erase(it->record.device);
-    }).only_when_clean = true;
+    add("forget", fmt::format("remove the journal's entry of {}", bdf),
+        [it, rested = input_.rested](Ports& p) {
+          auto erased = p.journal.erase(it->record.device);
+          // With any other policy less than a reset may have been enough.
+          const bool required =
+              it->record.options.reset == ResetPolicy::required && !it->record.reset_acknowledged;
+          if (erased && rested && required && it->was_reset && it->record.iommu &&
+              !goes_home(it->record))
+            rested(it->record.device);
+          return erased;
+        })
+        .only_when_clean = true;
   }
 
   const TakeBackInput& input_;

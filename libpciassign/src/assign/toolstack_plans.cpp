@@ -12,6 +12,9 @@
 namespace pciassign {
 namespace {
 
+/// So soon after a fence an attachment is its second half, to a standby: nobody had the device.
+constexpr std::chrono::seconds kRested{1};
+
 const Device& device_in(const AttachFacts& facts, const Sbdf& sbdf) {
   return *std::find_if(facts.all_devices.begin(), facts.all_devices.end(),
                        [&](const Device& device) { return device.sbdf == sbdf; });
@@ -81,6 +84,9 @@ Result<Plan> Toolstack::plan_attach(DomId domid, const std::vector<DeviceSpec>& 
   input.mode = mode;
   for (const auto& spec : facts->wanted)
     input.devices.emplace_back(spec, device_in(*facts, spec.sbdf));
+  for (const auto& spec : facts->wanted)
+    if (was_rested(spec.sbdf) && spec.options.reset == ResetPolicy::required)
+      input.rested.insert(spec.sbdf);
   auto plan = detail::build_attach(input, settings_);
   plan.findings = std::move(findings);
   return plan;
@@ -137,7 +143,16 @@ Result<Plan> Toolstack::plan_fence(DomId domid) {
   input.tell_guest = false;
   input.records = std::move(*all);
   input.title = fmt::format("fence {} (domain {})", input.records.front().domain_name, domid);
+  input.rested = [rested = rested_, &clock = ports_.clock](const Sbdf& device) {
+    (*rested)[device] = clock.now();
+  };
   return detail::build_take_back(input, settings_);
+}
+
+/// Once: whatever is planned for the device next, it has not rested since.
+bool Toolstack::was_rested(const Sbdf& device) {
+  const auto found = rested_->extract(device);
+  return !found.empty() && ports_.clock.now() - found.mapped() <= kRested;
 }
 
 Result<Plan> Toolstack::plan_reserve(const Sbdf& sbdf) {

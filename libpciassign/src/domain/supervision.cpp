@@ -224,6 +224,7 @@ void Supervision::retire(const Instance& instance) {
     silence_.erase(*instance.domid);
   }
   shut_down_since_.reset();
+  exposed_.reset();
   moves_.clear();
 }
 
@@ -282,8 +283,6 @@ void Supervision::look_at_fenced(const Facts& facts) {
     if (domain.name != dead && !domain.name.empty())
       actions_.emplace_back(Rename{domid, dead, true});
     if (domain.holds_devices) {
-      // Of a domain that is gone the daemon's clean-up takes them.
-      if (domain.info.gone()) continue;
       const auto fencing = fencing_.find(domid);
       if (fencing != fencing_.end() && fencing->second > facts.now) {
         if (fencing->second != kRunning) wake_at(fencing->second);
@@ -294,7 +293,7 @@ void Supervision::look_at_fenced(const Facts& facts) {
       continue;
     }
     // Only without its devices: libxl would reset those that it finds, and the next one has them.
-    if (destroying_.contains(old.uuid)) continue;
+    if (destroying_.contains(old.uuid) || destruction_waits(facts)) continue;
     if (const auto again = destroy_again_.find(old.uuid);
         again != destroy_again_.end() && again->second > facts.now) {
       wake_at(again->second);
@@ -303,6 +302,20 @@ void Supervision::look_at_fenced(const Facts& facts) {
     destroying_[old.uuid] = facts.now;
     actions_.emplace_back(Destroy{old.uuid, domid});
   }
+}
+
+/// xl needs dom0's processors for a second, which those that the guests wait for need now. The dead
+/// one's memory is in nobody's way: a creation that lacks it fails, and no longer runs then.
+bool Supervision::destruction_waits(const Facts& facts) {
+  if (!state_.instance || state_.fenced.size() > 1) return false;
+  if (creating_.contains(state_.instance->uuid)) return true;
+  if (!state_.instance->promoted) return false;
+  // A disk follows once the former domain is gone, and what xl removes waits for that one's end.
+  return config_.driver_class == config::DriverClass::net &&
+         std::all_of(
+             facts.dependents.begin(), facts.dependents.end(),
+             [](const DependentFacts& one) { return one.recovery == Recovery::in_place; }) &&
+         guests_come_first(facts.now);
 }
 
 void Supervision::create(bool standby, const Facts& facts) {
@@ -335,7 +348,11 @@ bool Supervision::standby_is_good(const Facts& facts) {
 }
 
 void Supervision::begin_what_is_missing(const Facts& facts) {
-  if (state_.instance || !state_.wanted || state_.given_up) return;
+  if (!state_.wanted || state_.given_up) return;
+  if (state_.instance) {
+    begin_standby(facts);
+    return;
+  }
   if (standby_is_good(facts)) {
     state_.next_try.reset();
     promote(facts);
@@ -355,19 +372,27 @@ void Supervision::begin_what_is_missing(const Facts& facts) {
   wake_at(facts.now + config_.start_timeout);
 }
 
-void Supervision::look_at_standby(const Facts& facts) {
-  const bool wanted = config_.standby && state_.wanted && !state_.given_up;
-  if (!state_.standby) {
-    // Not beside a recovery: whatever it needs of the machine goes to that first.
-    if (!wanted || recovery() != nullptr || !state_.instance || !state_.instance->ready) return;
-    if (standby_again_ && *standby_again_ > facts.now) {
-      wake_at(*standby_again_);
-      return;
-    }
-    create(true, facts);
-    wake_at(facts.now + config_.start_timeout);
+/// Not beside a recovery: whatever it needs of the machine goes to that first. Nor beside the
+/// destruction of a former domain, whose memory it may need.
+void Supervision::begin_standby(const Facts& facts) {
+  if (!config_.standby || state_.standby || !state_.instance->ready || guests_come_first(facts.now))
+    return;
+  for (const auto& [uuid, since] : destroying_) {
+    if (facts.now >= since + kRoomLimit) continue;
+    wake_at(since + kRoomLimit);
     return;
   }
+  if (standby_again_ && *standby_again_ > facts.now) {
+    wake_at(*standby_again_);
+    return;
+  }
+  create(true, facts);
+  wake_at(facts.now + config_.start_timeout);
+}
+
+void Supervision::look_at_standby(const Facts& facts) {
+  if (!state_.standby) return;
+  const bool wanted = config_.standby && state_.wanted && !state_.given_up;
   Instance& standby = *state_.standby;
   const auto found = facts.domains.find(standby.uuid);
   std::string why;
@@ -448,6 +473,13 @@ void Supervision::fenced(DomId domid, const std::optional<Error>& error, Time no
 void Supervision::given(DomId domid, const std::optional<Error>& error) {
   if (error && state_.instance && state_.instance->domid == domid && !state_.instance->ready)
     given_error_ = error;
+}
+
+bool Supervision::exposed(DomId domid) {
+  if (!state_.instance || state_.instance->domid != domid || !state_.instance->promoted)
+    return false;
+  exposed_ = domid;
+  return true;
 }
 
 bool Supervision::loses_device(DomId domid) {

@@ -16,6 +16,8 @@ using std::chrono::seconds;
 constexpr seconds kAgain{2};
 /// Nothing may have been sent: so long is the first packet waited for.
 constexpr seconds kPacketLimit{120};
+/// So long after a recovery the machine is left to its guests, unless their first packet was seen.
+constexpr seconds kQuiet{2};
 constexpr std::size_t kMostRecords = 8;
 
 microseconds since(Time from, Time now) {
@@ -115,6 +117,15 @@ void Supervision::taken_back(DomId domid, microseconds reset, Time now) {
   note_phase("reset", reset, at);
 }
 
+/// What can wait does so until they have what they need.
+bool Supervision::guests_come_first(Time now) {
+  if (recovery() != nullptr) return true;
+  if (!packet_until_) return false;
+  const Time quiet = *packet_until_ - kPacketLimit + kQuiet;
+  if (now < quiet) wake_at(quiet);
+  return now < quiet;
+}
+
 bool Supervision::needs_dependents() const {
   return state_.instance && state_.instance->domid &&
          (!state_.former.empty() || !state_.additions.empty() || recovery() != nullptr ||
@@ -124,8 +135,14 @@ bool Supervision::needs_dependents() const {
 bool Supervision::can_connect(const Facts& facts) const {
   if (!state_.instance) return false;
   const auto found = facts.domains.find(state_.instance->uuid);
-  return found != facts.domains.end() && state_.instance->domid == found->second.info.domid &&
-         (found->second.agent == "waiting" || found->second.agent == "ready");
+  if (found == facts.domains.end() || state_.instance->domid != found->second.info.domid)
+    return false;
+  // A standby is shown its device first: reconnections before that would only take its time. They
+  // fill that in which its kernel looks for the device.
+  if (found->second.agent == "waiting")
+    return !state_.instance->promoted || found->second.has_devices ||
+           exposed_ == state_.instance->domid;
+  return found->second.agent == "ready";
 }
 
 void Supervision::look_at_dependents(const Facts& facts) {

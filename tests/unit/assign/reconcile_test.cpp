@@ -2,12 +2,19 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <set>
 
 #include "assign/nodes.hpp"
 #include "assign/scene.hpp"
 
 namespace pciassign::test {
 namespace {
+
+DeviceSpec nic() {
+  DeviceSpec spec;
+  spec.sbdf = kNic;
+  return spec;
+}
 
 TEST(Reconcile, AHealthyAttachmentIsLeftAlone) {
   Scene scene;
@@ -52,6 +59,40 @@ TEST(Reconcile, LibxlMayReadTheListOfACrashedDomainToItsEnd) {
   EXPECT_EQ(node("/num_devs"), "0");
   EXPECT_EQ(node("/dev-0"), kNic.str());
   EXPECT_EQ(node("/dev-1"), kDisk.str());
+}
+
+TEST(Reconcile, AFenceAndItsSuccessorResetADeviceOnce) {
+  Scene scene;
+  ASSERT_FALSE(scene.attach({kNic}).error);
+  scene.world.crash(kNet);
+  auto fence = scene.tools.plan_fence(kNet);
+  ASSERT_TRUE(fence);
+  ASSERT_FALSE(scene.world.run(*fence).error);
+  const auto ids_of_next_attach = [&] {
+    auto plan = scene.tools.plan_attach(kOther, {nic()}, AttachMode::hot);
+    std::set<std::string> ids;
+    if (plan)
+      for (const auto& step : plan->steps) ids.insert(step.id);
+    return ids;
+  };
+  const auto first = ids_of_next_attach();
+  EXPECT_TRUE(first.contains("verify"));
+  EXPECT_FALSE(first.contains("reset"));
+  const auto second = ids_of_next_attach();
+  EXPECT_TRUE(second.contains("reset")) << "only what follows at once";
+  EXPECT_FALSE(second.contains("verify"));
+}
+
+TEST(Reconcile, AFenceOfLongAgoSparesNoReset) {
+  Scene scene;
+  ASSERT_FALSE(scene.attach({kNic}).error);
+  scene.world.crash(kNet);
+  ASSERT_FALSE(scene.world.run(*scene.tools.plan_fence(kNet)).error);
+  scene.world.clock.to(scene.world.clock.now() + std::chrono::seconds(2));
+  auto plan = scene.tools.plan_attach(kOther, {nic()}, AttachMode::hot);
+  ASSERT_TRUE(plan);
+  EXPECT_TRUE(std::any_of(plan->steps.begin(), plan->steps.end(),
+                          [](const Step& step) { return step.id == "reset"; }));
 }
 
 TEST(Reconcile, ADestroyedDomainsDevicesAreReusable) {

@@ -27,6 +27,7 @@ struct Guest {
   Recovery recovery = Recovery::in_place;
   bool follows = true;
   bool connected = true;
+  bool silent = false;  ///< It sends nothing.
 };
 
 /// A child of the daemon that removes or adds a device.
@@ -82,7 +83,7 @@ class World {
     const auto wanted = core->uuids();
     for (auto& [uuid, domain] : domains) {
       facts.all[domain.info.domid] = uuid;
-      domain.holds_devices = device_with == uuid;
+      domain.holds_devices = domain.has_devices = device_with == uuid;
       if (std::find(wanted.begin(), wanted.end(), uuid) != wanted.end())
         facts.domains[uuid] = domain;
       else if (domain.name == config.name && !domain.info.gone())
@@ -290,7 +291,7 @@ class World {
     one.dependent = guest.dependent;
     one.recovery = guest.recovery;
     one.guest_name = "guest";
-    one.traffic = guest.connected;
+    one.traffic = guest.connected && !guest.silent;
     one.state.means_backend = true;
     one.state.frontend = one.state.backend =
         guest.connected ? XenbusState::connected : XenbusState::initialising;
@@ -335,6 +336,10 @@ class World {
   }
   void perform(const Fence& what) {
     done.push_back("fence");
+    if (!taking_back_works) {
+      core->fenced(what.domid, Error{ErrorKind::failed, {}, "no reset", {}, 0}, now);
+      return;
+    }
     DomainFacts* domain = by_id(what.domid);
     if (domain != nullptr) domain->info.paused = true;
     if (domain != nullptr && device_with == domain->info.uuid_str()) {
@@ -409,8 +414,8 @@ TEST_F(Life, a_crash_is_recovered_from_and_the_guests_follow_in_place) {
   world.crash();
   world.settle();
   expect_good(world);
-  EXPECT_THAT(world.done,
-              ElementsAre("rename net-dead-1", "create", "destroy", "reconnect", "reconnect"));
+  EXPECT_THAT(world.done, ElementsAre("rename net-dead-1", "fence", "create", "destroy",
+                                      "reconnect", "reconnect"));
   EXPECT_THAT(world.phases(),
               ElementsAre("detect", "fence", "reset", "boot", "ready", "reattach", "first-packet"));
   EXPECT_EQ(world.view().last_recovery->result, "done");
@@ -595,7 +600,7 @@ TEST_F(Life, a_creation_that_fails_beside_the_former_domain_is_no_crash) {
   EXPECT_EQ(world.view().crashes, 1U) << "the crash alone";
   world.creation_fails = false;
   world.taking_back_works = true;
-  world.settle();
+  world.pass(3s);
   expect_good(world);
   EXPECT_EQ(world.view().crashes, 1U);
 }
@@ -669,12 +674,51 @@ TEST_F(Life, a_standby_takes_over) {
   world.add_guest(7);
   world.crash();
   world.settle();
+  world.pass(1ms);
   EXPECT_EQ(world.view().domid, standby);
   EXPECT_EQ(world.view().last_recovery->way, "standby");
-  EXPECT_EQ(world.done.front(), "rename net-dead-1");
-  EXPECT_EQ(world.done[1], "rename net");
-  EXPECT_EQ(world.done[2], "give");
-  expect_good(world);  // With another standby.
+  // What its guests do not need waits until they have what they do.
+  EXPECT_THAT(world.done, ElementsAre("rename net-dead-1", "fence", "rename net", "give",
+                                      "reconnect", "destroy", "create standby"));
+  expect_good(world);
+}
+
+TEST_F(Life, a_standby_without_a_first_packet_is_followed_by_the_rest_all_the_same) {
+  world.config.standby = true;
+  world.restart();
+  begin();
+  world.add_guest(7).silent = true;
+  world.crash();
+  world.settle();
+  world.pass(1s);
+  EXPECT_THAT(world.done, Not(Contains("destroy")));
+  world.pass(2s);
+  EXPECT_THAT(world.done, Contains("destroy"));
+  expect_good(world);
+}
+
+TEST_F(Life, a_disk_waits_for_the_end_of_the_former_domain) {
+  world.config.standby = true;
+  world.config.driver_class = config::DriverClass::block;
+  world.restart();
+  begin();
+  world.add_guest(7).dependent.kind = DependentKind::vbd;
+  world.crash();
+  world.settle();
+  world.pass(1ms);
+  EXPECT_THAT(world.done, ElementsAre("rename net-dead-1", "fence", "rename net", "give", "destroy",
+                                      "reconnect", "create standby"));
+  expect_good(world);
+}
+
+TEST_F(Life, the_former_domain_is_destroyed_once_the_next_one_is_made) {
+  begin();
+  world.add_guest(7);
+  world.crash();
+  world.settle();
+  EXPECT_THAT(world.done,
+              ElementsAre("rename net-dead-1", "fence", "create", "destroy", "reconnect"));
+  expect_good(world);
 }
 
 TEST_F(Life, a_standby_that_dies_is_replaced_without_harm) {
