@@ -37,7 +37,8 @@ begin_gap() {
 			fi
 			last=\$now
 		done")
-	read -r -t 60 -u "$answers" begun && [[ $begun == begun ]] || fail "the guest has no answer before the crash"
+	read -r -t 60 -u "$answers" begun
+	[[ $begun == begun ]] || fail "the guest has no answer before the crash"
 }
 
 end_gap() {
