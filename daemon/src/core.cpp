@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <utility>
 
 #include "version.hpp"
@@ -134,34 +133,8 @@ void Core::compare() {
   watcher_.notice();
   supervisor_.compare();  // Its names and its fences come before what cleans up and attaches.
   reconciler_.kick();
-  remove_remains();
   watcher_.proceed();
   metrics_output_.changed();
-}
-
-/// libxl, which destroys a domain while we take its devices back, may write its nodes once more
-/// after we have removed them. Nobody else comes for those of a domain that is gone.
-void Core::remove_remains() {
-  const std::string above = "/local/domain/0/backend/pci";
-  const Ports& ports = toolstack_.ports();
-  const auto names = ports.store.list(above);
-  if (!names || names->empty()) return;
-  const auto domains = ports.xen.domains();
-  const auto records = ports.journal.all();
-  if (!domains || !records) return;
-  for (const std::string& name : *names) {
-    DomId domid = 0;
-    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), domid);
-    if (error != std::errc() || end != name.data() + name.size()) continue;
-    const auto has_it = [&](const auto& one) { return one.domid == domid; };
-    if (std::any_of(domains->begin(), domains->end(), has_it) ||
-        std::any_of(records->begin(), records->end(), has_it) ||
-        scheduler_.conflict(std::vector<Sbdf>{}, domid))
-      continue;
-    log_.info("remains", "nodes that came back after domain " + name + " was gone are removed");
-    if (const auto done = ports.store.remove(above + "/" + name); !done)
-      log_.warning("remains", done.error().message);
-  }
 }
 
 void Core::store_readable() {

@@ -50,7 +50,6 @@ class Core {
  private:
   void store_readable();
   void compare();
-  void remove_remains();
   void serve_metrics();
   [[nodiscard]] std::string metrics_text();
   [[nodiscard]] std::string xl_program();

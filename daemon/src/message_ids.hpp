@@ -14,7 +14,6 @@ struct MessageId {
 };
 
 inline constexpr std::array kMessageIds{
-    MessageId{"remains", "5405146d5c1a49789287321aeabb6db1"},
     MessageId{"ready", "8a56939a7c484103b1de6ae4802c6f7f"},
     MessageId{"stopped", "c5453cf5f7d0459abd09b9c1cc9376d4"},
     MessageId{"config", "e92a9a1de9494579a762c15d108d1fe7"},

@@ -389,7 +389,7 @@ void Supervisor::begin_add(Entry& entry, const supervision::Add& add) {
 }
 
 void Supervisor::plan_over(const Plan& plan, const PlanReport& report) {
-  if (plan.kind != PlanKind::cleanup || !plan.domid || report.error || entries_.empty()) return;
+  if (plan.kind != PlanKind::cleanup || !plan.domid || plan.devices.empty() || report.error) return;
   std::chrono::microseconds reset{0};
   for (const StepReport& step : report.steps)
     if (step.id == "reset") reset += step.took;

@@ -10,6 +10,7 @@
 #include "assign/facts.hpp"
 #include "assign/nodes.hpp"
 #include "assign/plans.hpp"
+#include "domain/record.hpp"
 
 namespace pciassign {
 namespace {
@@ -77,17 +78,56 @@ Result<void> append_homecomings(Ports& ports, const std::vector<Sbdf>& busy,
   return {};
 }
 
+/// libxl, which destroys a domain while we take its devices back, may write its nodes once more
+/// after we have removed them. Nobody else comes for those of a domain that is gone.
+Result<void> append_remains(Ports& ports, const std::vector<AttachmentRecord>& records,
+                            std::vector<Plan>& plans) {
+  const std::string above = "/local/domain/0/backend/pci";
+  auto names = ports.store.list(above);
+  if (!names) return tl::unexpected(names.error());
+  for (const auto& name : *names) {
+    const auto domid = detail::whole_number<DomId>(name);
+    // What the journal tells of is taken back by its own plan.
+    if (!domid || std::any_of(records.begin(), records.end(), [&](const AttachmentRecord& record) {
+          return record.domid == *domid;
+        }))
+      continue;
+    const auto is_gone = [id = *domid](Ports& p) -> Result<bool> {
+      auto info = p.xen.domain(id);
+      if (info) return false;
+      if (info.error().kind == ErrorKind::not_found) return true;
+      return tl::unexpected(info.error());
+    };
+    auto gone = is_gone(ports);
+    if (!gone) return tl::unexpected(gone.error());
+    if (!*gone) continue;
+    Plan& plan = plans.emplace_back();
+    plan.kind = PlanKind::cleanup;
+    plan.domid = domid;
+    plan.domain_name = fmt::format("domain-{}", *domid);
+    plan.title = fmt::format("remove what is left of domain {}, gone", *domid);
+    detail::append_step(plan, "remains", "remove the nodes that came back after it was gone",
+                        [is_gone, path = above + "/" + name](Ports& p) -> Result<void> {
+                          auto still = is_gone(p);
+                          if (!still) return tl::unexpected(still.error());
+                          return *still ? p.store.remove(path) : Result<void>{};
+                        });
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<std::vector<Plan>> Toolstack::reconcile(const std::vector<Sbdf>& busy) {
   auto all = ports_.journal.all();
   if (!all) return tl::unexpected(all.error());
+  std::vector<Plan> plans;
+  if (auto ok = append_remains(ports_, *all, plans); !ok) return tl::unexpected(ok.error());
   std::map<DomainKey, std::vector<AttachmentRecord>> domains;
   for (auto& record : *all)
     if (std::find(busy.begin(), busy.end(), record.device) == busy.end())
       domains[{record.domid, record.domain_uuid}].push_back(std::move(record));
 
-  std::vector<Plan> plans;
   for (auto& [key, records] : domains) {
     auto situation = look(ports_, key);
     if (!situation) return tl::unexpected(situation.error());

@@ -105,6 +105,20 @@ TEST(Reconcile, ADestroyedDomainsDevicesAreReusable) {
   EXPECT_EQ(scene.wrong_rights({kNic}, kOther), "");
 }
 
+TEST(Reconcile, WhatComesBackOfADomainThatIsGoneIsRemoved) {
+  Scene scene;
+  ASSERT_FALSE(scene.attach({kNic}).error);
+  const std::string above = "/local/domain/0/backend/pci";
+  for (const char* left : {"/99/0/num_devs", "/3/0/untouched", "/other/0/num_devs"})
+    scene.world.store.put(above + left, "1");
+  scene.reconcile();
+  const auto& tree = scene.world.store.tree();
+  EXPECT_FALSE(tree.read(above + "/99/0/num_devs"));
+  EXPECT_FALSE(tree.read(above + "/99"));
+  EXPECT_TRUE(tree.read(above + "/3/0/untouched")) << "a domain that lives";
+  EXPECT_TRUE(tree.read(above + "/other/0/num_devs")) << "not ours to judge";
+}
+
 TEST(Reconcile, AReusedDomidKeepsItsRightsAndNodes) {
   Scene scene;
   ASSERT_FALSE(scene.attach({kNic}).error);
