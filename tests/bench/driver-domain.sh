@@ -93,6 +93,20 @@ for ((round = 0; round < rounds; round++)); do
 	pciassign domain show net1 | sed 's/^/   /'
 done
 
+step "the network card by itself, in an ordinary guest: how long its link takes once it is up"
+must pciassign domain stop net1
+must guest start two
+must pciassign attach two "$nic" >/dev/null
+must guest until two 30 "test -e /sys/bus/pci/devices/0000:00:00.0/net"
+link=$(guest run two "cd /sys/bus/pci/devices/0000:00:00.0/net/*
+	read -r begin rest </proc/uptime
+	ip link set \${PWD##*/} up
+	n=0
+	until test \"\$(cat carrier)\" = 1; do usleep 10000; n=\$((n + 1)); test \$n -lt 3000 || exit 1; done
+	read -r end rest </proc/uptime
+	echo \$((\${end%.*}\${end#*.} - \${begin%.*}\${begin#*.}))") || fail "the card has no link"
+must guest kill two
+
 step "stock: xen-pciback, xl, and an administrator who types at once"
 sed 's/^name *=.*/name = "net1"/' /var/lib/pciassign/domains/net1/domain.cfg >/run/stock.cfg
 cp /var/lib/pciassign/domains/net1/{kernel,initramfs} /run/
@@ -138,6 +152,7 @@ show "  by pciassignd's record, until the guest is connected" "$(of 'cold record
 show "panic, taken over by a warm standby" "$(of standby)"
 show "  what the guest saw of it: no answer for" "$(of 'standby gap')"
 show "  by pciassignd's record, until the guest is connected" "$(of 'standby record')"
+show "the card's own part of it: its link in a guest, once it is up" "${link}0000"
 show "panic with xl, nobody hesitating over $typed commands" "$(of stock)"
 awk -v cold="$(of cold)" -v start="$(of start)" -v standby="$(of 'standby gap')" -v stock="$(of stock)" 'BEGIN {
 	printf "\ncold recovery / start %.2f (wanted: at most 1.15)\n", cold / start

@@ -15,6 +15,8 @@ using std::chrono::seconds;
 constexpr seconds kShutDownLimit{15};
 /// Another try of what failed on dom0's side: to take devices back, to destroy.
 constexpr seconds kAgain{2};
+/// A creation takes less, unless it waits for memory.
+constexpr seconds kCreation{5};
 /// A creation that failed beside its predecessor is tried again when that is gone, or after this.
 constexpr seconds kRoomLimit{30};
 constexpr seconds kLongestBackOff{64}, kLongestStandbyBackOff{256};
@@ -284,6 +286,8 @@ void Supervision::look_at_fenced(const Facts& facts) {
       actions_.emplace_back(Rename{domid, dead, true});
     if (domain.holds_devices) {
       const auto fencing = fencing_.find(domid);
+      // Of a domain that is gone the daemon's clean-up takes them too, with a back-off of its own.
+      if (fencing != fencing_.end() && domain.info.gone()) continue;
       if (fencing != fencing_.end() && fencing->second > facts.now) {
         if (fencing->second != kRunning) wake_at(fencing->second);
         continue;
@@ -304,11 +308,15 @@ void Supervision::look_at_fenced(const Facts& facts) {
   }
 }
 
-/// xl needs dom0's processors for a second, which those that the guests wait for need now. The dead
-/// one's memory is in nobody's way: a creation that lacks it fails, and no longer runs then.
+/// xl needs dom0's processors for a second, which those that the guests wait for need now. A
+/// creation that lacks the dead one's memory fails, or waits for it: so not for long.
 bool Supervision::destruction_waits(const Facts& facts) {
   if (!state_.instance || state_.fenced.size() > 1) return false;
-  if (creating_.contains(state_.instance->uuid)) return true;
+  if (const auto creating = creating_.find(state_.instance->uuid); creating != creating_.end()) {
+    const Time until = creating->second + kCreation;
+    if (facts.now < until) wake_at(until);
+    return facts.now < until;
+  }
   if (!state_.instance->promoted) return false;
   // A disk follows once the former domain is gone, and what xl removes waits for that one's end.
   return config_.driver_class == config::DriverClass::net &&

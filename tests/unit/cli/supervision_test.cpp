@@ -52,7 +52,7 @@ class World {
   std::vector<std::string> done;  ///< Actions, in words.
   // How it behaves.
   bool creation_fails = false, agent_speaks = true, agent_ready = true, daemon_alive = true;
-  bool taking_back_works = true, crashes_at_once = false;
+  bool taking_back_works = true, crashes_at_once = false, creation_takes_long = false;
   bool xenstore_works = true, removals_work = true, removals_end = true, additions_end = true;
   int failing_additions = 0;
   bool children_end_late = false;  ///< What the daemon's death kills has done its work already.
@@ -208,7 +208,8 @@ class World {
       owner->info.paused = creating.contains(*device_with);
       moved = true;
     }
-    for (const std::string& uuid : std::exchange(creating, {})) {
+    for (const std::string& uuid :
+         creation_takes_long ? std::set<std::string>() : std::exchange(creating, {})) {
       moved = true;
       if (domains.contains(uuid)) domains[uuid].info.paused = false;
       core->created(uuid, std::nullopt, now);
@@ -708,6 +709,31 @@ TEST_F(Life, a_disk_waits_for_the_end_of_the_former_domain) {
   world.pass(1ms);
   EXPECT_THAT(world.done, ElementsAre("rename net-dead-1", "fence", "rename net", "give", "destroy",
                                       "reconnect", "create standby"));
+  expect_good(world);
+}
+
+TEST_F(Life, a_creation_that_waits_for_memory_gets_that_of_the_former_domain) {
+  begin();
+  world.creation_takes_long = true;
+  world.crash();
+  world.settle();
+  world.pass(4s);
+  EXPECT_THAT(world.done, Not(Contains("destroy")));
+  world.pass(2s);
+  EXPECT_THAT(world.done, Contains("destroy"));
+  world.creation_takes_long = false;
+  world.settle();
+  expect_good(world);
+}
+
+TEST_F(Life, what_the_daemon_cannot_take_back_is_not_asked_for_again_and_again) {
+  begin();
+  world.taking_back_works = false;
+  world.crash();
+  world.pass(20s);
+  EXPECT_EQ(std::count(world.done.begin(), world.done.end(), "fence"), 1);
+  world.taking_back_works = true;
+  world.settle();
   expect_good(world);
 }
 
