@@ -6,6 +6,31 @@
 agent_kernel=/usr/lib/pciassign-testbed/vmlinux
 agent_program=/usr/libexec/pciassign/pciassign-agent
 
+# make_agent_disk: QEMU's drive "agent" ($file) gets a partition with an ext4 that holds the file `image`, one of 16 MB, and one that is a
+# volume group `vg` with a volume `lv` of 8 MB; $second and $third are the sectors where these two begin.
+file=/host/agent.disk
+make_agent_disk() {
+	local loop
+	must sgdisk --zap-all --new 1:2048:+24M --new 2:0:+16M --new 3:0:+16M "$file" >/dev/null
+	second=$(sgdisk --info 2 "$file" | awk '/First sector/ { print $3 }')
+	third=$(sgdisk --info 3 "$file" | awk '/First sector/ { print $3 }')
+	truncate -s 24M /run/ext4
+	truncate -s 8M /run/image
+	truncate -s 16M /run/volumes
+	must mke2fs -q -t ext4 /run/ext4
+	must debugfs -w -R 'write /run/image image' /run/ext4 >/dev/null 2>&1
+	must dd if=/run/ext4 of="$file" bs=1M seek=1 conv=notrunc status=none
+	must modprobe -a loop dm-mod
+	loop=$(losetup --find --show /run/volumes) || fail "no loop device in dom0"
+	lvm() { command lvm "$@" --config 'activation{udev_sync=0 udev_rules=0}' >/dev/null 2>&1; }
+	must lvm pvcreate "$loop"
+	must lvm vgcreate vg "$loop"
+	must lvm lvcreate --yes --wipesignatures n --zero n --name lv --size 8M vg
+	must lvm vgchange --activate n vg
+	losetup --detach "$loop"
+	must dd if=/run/volumes of="$file" bs=512 seek="$third" conv=notrunc status=none
+}
+
 # agent_image NAME CLASS MODULES CONFIGURATION [PROGRAM]...: an initramfs at /run/NAME.cpio. CONFIGURATION: what follows in
 # the agent's own. PROGRAMs come with their libraries.
 agent_image() {

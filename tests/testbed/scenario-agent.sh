@@ -12,7 +12,6 @@
 nic=0000:00:04.0
 disk=0000:00:06.0
 other_nic=0000:00:07.0
-file=/host/agent.disk
 
 # quickly COMMAND...: it ends well before any of libxl's time limits, which are 10 s each.
 quickly() {
@@ -45,24 +44,7 @@ address() {
 reaches() { must guest run "$1" "ping -q -c 2 -i 0.2 -W 20 $2"; }
 
 step "the disk: a file system with an image, a partition for a guest, one with a volume"
-must sgdisk --zap-all --new 1:2048:+24M --new 2:0:+16M --new 3:0:+16M "$file" >/dev/null
-second=$(sgdisk --info 2 "$file" | awk '/First sector/ { print $3 }')
-third=$(sgdisk --info 3 "$file" | awk '/First sector/ { print $3 }')
-truncate -s 24M /run/ext4
-truncate -s 8M /run/image
-truncate -s 16M /run/volumes
-must mke2fs -q -t ext4 /run/ext4
-must debugfs -w -R 'write /run/image image' /run/ext4 >/dev/null 2>&1
-must dd if=/run/ext4 of="$file" bs=1M seek=1 conv=notrunc status=none
-must modprobe -a loop dm-mod
-loop=$(losetup --find --show /run/volumes) || fail "no loop device in dom0"
-lvm() { command lvm "$@" --config 'activation{udev_sync=0 udev_rules=0}' >/dev/null 2>&1; }
-must lvm pvcreate "$loop"
-must lvm vgcreate vg "$loop"
-must lvm lvcreate --yes --wipesignatures n --zero n --name lv --size 8M vg
-must lvm vgchange --activate n vg
-losetup --detach "$loop"
-must dd if=/run/volumes of="$file" bs=512 seek="$third" conv=notrunc status=none
+make_agent_disk
 
 step "driver domains without their devices wait"
 must agent_image net net "pcifront e1000e bridge xen-netback" '[net]
