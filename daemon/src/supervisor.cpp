@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <fstream>
 #include <random>
-#include <type_traits>
 
 namespace pciassign::daemon {
 namespace {
@@ -15,8 +14,6 @@ namespace fs = std::filesystem;
 using std::chrono::seconds;
 using supervision::Told;
 
-/// A creation ends long before; one that hangs would keep the name.
-constexpr seconds kXlLimit{60};
 /// One look leads to another where something was done at once; never endlessly.
 constexpr int kMostLooks = 4;
 
@@ -34,37 +31,6 @@ std::string new_uuid() {
   info.uuid[6] = static_cast<std::uint8_t>((info.uuid[6] & 0x0f) | 0x40);
   info.uuid[8] = static_cast<std::uint8_t>((info.uuid[8] & 0x3f) | 0x80);
   return info.uuid_str();
-}
-
-Error failure(std::string message, const std::string& name) {
-  return {ErrorKind::failed, "E-DRIVER-DOMAIN", std::move(message),
-          fmt::format("pciassign domain show {}", name), 0};
-}
-
-struct Telling {
-  Told::What what;
-  LogId id;
-  const char* event;
-  bool failure = false;
-};
-constexpr Telling kTellings[] = {
-    {Told::What::phase, "driver-domain-phase", "phase"},
-    {Told::What::ready, "driver-domain-ready", "done"},
-    {Told::What::recovered, "driver-domain-recovered", "done"},
-    {Told::What::failed, "driver-domain-failed", "failed", true},
-    {Told::What::gave_up, "driver-domain-given-up", "failed", true},
-    {Told::What::dependent_failed, "dependent-failed", "failed", true},
-};
-const Telling& way_of(Told::What what) {
-  static constexpr Telling kOther{Told::What::began, "driver-domain", "began"};
-  const auto* way = std::find_if(std::begin(kTellings), std::end(kTellings),
-                                 [&](const Telling& one) { return one.what == what; });
-  return way == std::end(kTellings) ? kOther : *way;
-}
-
-std::vector<std::string> arguments_of(std::vector<std::string> command) {
-  if (!command.empty() && command.front() == "xl") command.erase(command.begin());
-  return command;
 }
 
 }  // namespace
@@ -264,130 +230,6 @@ bool Supervisor::save(Entry& entry, bool durable) {
   return true;
 }
 
-void Supervisor::perform(Entry& entry, const supervision::Action& action) {
-  namespace s = supervision;
-  std::visit(
-      [&](const auto& what) {
-        using T = std::decay_t<decltype(what)>;
-        if constexpr (std::is_same_v<T, s::Rename>) {
-          begin_rename(what);
-        } else if constexpr (std::is_same_v<T, s::Create>) {
-          begin_create(entry, what);
-        } else if constexpr (std::is_same_v<T, s::Destroy>) {
-          begin_destroy(entry, what);
-        } else if constexpr (std::is_same_v<T, s::Fence>) {
-          begin_fence(entry, what.domid);
-        } else if constexpr (std::is_same_v<T, s::ShutDown>) {
-          (void)toolstack_.ports().store.write(
-              fmt::format("/local/domain/{}/control/shutdown", what.domid), "poweroff");
-        } else if constexpr (std::is_same_v<T, s::GiveDevices>) {
-          watcher_.take_over(what.domid, entry.core.config().name);
-        } else if constexpr (std::is_same_v<T, s::Reconnect>) {
-          entry.dependents.reset();
-          if (auto done = reconnect(toolstack_.ports().store, what.dependent, what.domid);
-              !done && done.error().kind != ErrorKind::not_found)
-            log_.warning("driver-domain", done.error().message,
-                         {{"domain", entry.core.config().name}});
-        } else if constexpr (std::is_same_v<T, s::Remove>) {
-          begin_remove(entry, what);
-        } else if constexpr (std::is_same_v<T, s::Add>) {
-          begin_add(entry, what);
-        } else {
-          tell(entry, what);
-        }
-      },
-      action);
-}
-
-/// xl finds domains by this node alone.
-void Supervisor::begin_rename(const supervision::Rename& rename) {
-  const std::string home = fmt::format("/local/domain/{}", rename.domid);
-  Store& store = toolstack_.ports().store;
-  const Result<void> done = store.transaction([&](StoreView& view) -> Result<void> {
-    const auto name = view.read(home + "/name");
-    // A write would bring the directory of a domain that is gone back to life.
-    if (!name || !*name) return {};
-    if (auto written = view.write(home + "/name", rename.name); !written) return written;
-    const auto vm = view.read(home + "/vm");
-    if (!vm || !*vm || (*vm)->empty()) return {};
-    const auto vm_name = view.read(**vm + "/name");
-    return vm_name && *vm_name ? view.write(**vm + "/name", rename.name) : Result<void>{};
-  });
-  if (!done) log_.warning("driver-domain", done.error().message);
-  // Nobody attaches to what is to be gone.
-  if (rename.dead) watcher_.adopt(rename.domid);
-}
-
-std::function<void(Result<void>)> Supervisor::then(
-    const std::string& name, std::function<void(Supervision&, const std::optional<Error>&)> what) {
-  return [this, name, what = std::move(what)](const Result<void>& result) {
-    const auto found = entries_.find(name);
-    if (found == entries_.end() || stopped_) return;
-    what(found->second.core, result ? std::nullopt : std::optional<Error>(result.error()));
-    found->second.dirty = true;
-    found->second.dependents.reset();
-    settle();
-  };
-}
-
-void Supervisor::begin_create(Entry& entry, const supervision::Create& create) {
-  const config::DriverDomain& config = entry.core.config();
-  const fs::path file = create.standby ? config.standby_config() : config.config;
-  xl_.run({"create", "-e", "-q", file.string(), fmt::format("uuid=\"{}\"", create.uuid)},
-          std::max(kXlLimit, config.start_timeout),
-          then(config.name, [uuid = create.uuid](Supervision& core, const auto& error) {
-            core.created(uuid, error, std::chrono::steady_clock::now());
-          }));
-}
-
-void Supervisor::begin_destroy(Entry& entry, const supervision::Destroy& destroy) {
-  xl_.run(
-      {"destroy", std::to_string(destroy.domid)}, kXlLimit,
-      then(entry.core.config().name, [uuid = destroy.uuid](Supervision& core, const auto& error) {
-        core.destroyed(uuid, error, std::chrono::steady_clock::now());
-      }));
-}
-
-void Supervisor::begin_fence(Entry& entry, DomId domid) {
-  const auto over = then(entry.core.config().name, [domid](Supervision& core, const auto& error) {
-    core.fenced(domid, error, std::chrono::steady_clock::now());
-  });
-  Result<void> done;
-  const auto info = toolstack_.ports().xen.domain(domid);
-  if (info && !info->paused && !info->gone()) done = toolstack_.ports().xen.pause(domid);
-  Result<Plan> plan =
-      done ? toolstack_.plan_fence(domid) : Result<Plan>(tl::unexpected<Error>(done.error()));
-  if (plan) {
-    JobHandlers handlers;
-    handlers.on_done = [over](const Plan&, const PlanReport& report) {
-      over(report.error ? Result<void>(tl::unexpected<Error>(*report.error)) : Result<void>{});
-    };
-    const Result<JobId> job = scheduler_.submit(std::move(*plan), std::move(handlers));
-    if (job) return;
-    done = tl::unexpected<Error>(job.error());
-  } else {
-    done = tl::unexpected<Error>(plan.error());
-  }
-  reactor_.post([over, done] { over(done); });
-}
-
-/// Removing takes as long as the guest makes it: others go on meanwhile.
-void Supervisor::begin_remove(Entry& entry, const supervision::Remove& remove) {
-  xl_.run(arguments_of(remove.command), kXlLimit,
-          then(entry.core.config().name,
-               [former = remove.former](Supervision& core, const auto& error) {
-                 core.removed(former, error);
-               }));
-}
-
-void Supervisor::begin_add(Entry& entry, const supervision::Add& add) {
-  xl_.run(
-      arguments_of(add.command), kXlLimit,
-      then(entry.core.config().name, [former = add.former](Supervision& core, const auto& error) {
-        core.added(former, error, std::chrono::steady_clock::now());
-      }));
-}
-
 void Supervisor::plan_over(const Plan& plan, const PlanReport& report) {
   if (plan.kind != PlanKind::cleanup || !plan.domid || plan.devices.empty() || report.error) return;
   std::chrono::microseconds reset{0};
@@ -395,84 +237,6 @@ void Supervisor::plan_over(const Plan& plan, const PlanReport& report) {
     if (step.id == "reset") reset += step.took;
   for (auto& [name, entry] : entries_)
     entry.core.taken_back(*plan.domid, reset, std::chrono::steady_clock::now());
-}
-
-void Supervisor::tell(Entry& entry, const Told& told) {
-  if (told.what == Told::What::recovered) count(entry, true);
-  if (told.what == Told::What::recovery_failed) {
-    count(entry, false);
-    return;  // What began instead is told.
-  }
-  const std::string& name = entry.core.config().name;
-  std::vector<LogField> fields{{"domain", name}};
-  const auto& instance = entry.core.state().instance;
-  std::optional<DomId> domid;
-  if (instance) domid = instance->domid;
-  if (domid) fields.push_back({"domid", std::to_string(*domid)});
-  const Telling& way = way_of(told.what);
-  rpc::ChangeEvent event{
-      way.event, fmt::format("driver domain {} {}", name, told.words), domid, name, {}, {}, {}, {}};
-  if (told.what == Told::What::phase) {
-    fields.push_back({"phase", told.phase});
-    fields.push_back({"us", std::to_string(told.took.count())});
-    event.phase = told.phase;
-    event.seconds = std::chrono::duration<double>(told.took).count();
-    for (const Waiter& waiter : entry.waiters)
-      if (waiter.on_phase)
-        waiter.on_phase({told.phase, event.title, told.took, std::nullopt, false});
-  }
-  if (way.failure) {
-    log_.error(way.id, event.title, fields);
-    event.message = told.words;
-  } else {
-    log_.info(way.id, event.title, fields);
-  }
-  if (on_event) on_event(event);
-  if (told.what == Told::What::failed || told.what == Told::What::gave_up)
-    answer_failure(entry, event.title);
-}
-
-/// The recovery that came to its end last.
-void Supervisor::count(const Entry& entry, bool done) {
-  const auto& records = entry.core.state().recoveries;
-  const auto over = std::find_if(records.rbegin(), records.rend(), [](const auto& record) {
-    return record.result != supervision::RecoveryResult::running;
-  });
-  if (over != records.rend())
-    metrics_.recovered(entry.core.config().name, std::string(to_string(over->cause)),
-                       over->standby ? "standby" : "cold", done);
-}
-
-void Supervisor::answer_failure(Entry& entry, const std::string& words) {
-  std::vector<Waiter> kept;
-  for (Waiter& waiter : std::exchange(entry.waiters, {})) {
-    if (waiter.change == Change::stop) {
-      kept.push_back(std::move(waiter));
-    } else {
-      waiter.done(tl::unexpected<Error>(failure(words, entry.core.config().name)));
-    }
-  }
-  entry.waiters = std::move(kept);
-}
-
-void Supervisor::answer(Entry& entry) {
-  if (entry.waiters.empty()) return;
-  const std::string word = entry.core.state_word();
-  std::vector<Waiter> kept;
-  for (Waiter& waiter : std::exchange(entry.waiters, {})) {
-    const bool stop = waiter.change == Change::stop;
-    if (word == (stop ? "stopped" : "ready")) {
-      waiter.done(view(entry.core.config().name));
-    } else if (stop ? entry.core.state().wanted : word == "stopped" || word == "given-up") {
-      waiter.done(tl::unexpected<Error>(
-          failure(fmt::format("driver domain {} is {}", entry.core.config().name, word),
-                  entry.core.config().name)));
-    } else {
-      kept.push_back(std::move(waiter));
-    }
-  }
-  for (Waiter& waiter : entry.waiters) kept.push_back(std::move(waiter));
-  entry.waiters = std::move(kept);
 }
 
 Result<void> Supervisor::change(const std::string& name, Change what,
@@ -513,39 +277,6 @@ void Supervisor::arm() {
     return;
   }
   timer_->at(*next, [this] { compare(); });
-}
-
-Result<rpc::DriverDomainView> Supervisor::view(const std::string& name) {
-  const auto found = entries_.find(name);
-  if (found == entries_.end())
-    return fail(ErrorKind::not_found, fmt::format("no driver domain {} is configured", name),
-                "`pciassign domain list` shows them");
-  if (auto domains = toolstack_.ports().xen.domains()) domains_ = std::move(*domains);
-  supervision::Facts facts = gather(found->second);
-  found->second.dependents.reset();
-  gather_dependents(found->second, facts);
-  return found->second.core.view(facts);
-}
-
-std::vector<Metrics::Present::DriverDomain> Supervisor::present() const {
-  std::vector<Metrics::Present::DriverDomain> all;
-  for (const auto& [name, entry] : entries_) {
-    Metrics::Present::DriverDomain& one = all.emplace_back();
-    one.name = name;
-    one.state = entry.core.state_word();
-    const auto& recoveries = entry.core.state().recoveries;
-    if (recoveries.empty()) continue;
-    for (const auto& phase : recoveries.back().phases)
-      one.phases.emplace_back(phase.phase, std::chrono::duration<double>(phase.took).count());
-  }
-  return all;
-}
-
-std::vector<rpc::DriverDomainView> Supervisor::views() {
-  std::vector<rpc::DriverDomainView> all;
-  for (const auto& [name, entry] : entries_)
-    if (auto one = view(name)) all.push_back(std::move(*one));
-  return all;
 }
 
 }  // namespace pciassign::daemon

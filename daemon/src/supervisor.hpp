@@ -96,7 +96,7 @@ class Supervisor {
   void follow(Entry& entry, std::set<std::string> paths);
   std::string read(const std::string& path);
 
-  // What is done.
+  // What is done (supervisor_actions.cpp), and told (supervisor_telling.cpp).
   void run(Entry& entry);
   bool save(Entry& entry, bool durable);
   void perform(Entry& entry, const supervision::Action& action);
@@ -106,6 +106,7 @@ class Supervisor {
   void begin_fence(Entry& entry, DomId domid);
   void begin_remove(Entry& entry, const supervision::Remove& remove);
   void begin_add(Entry& entry, const supervision::Add& add);
+  static Error failure(std::string message, const std::string& name);
   void tell(Entry& entry, const supervision::Told& told);
   void count(const Entry& entry, bool done);
   void answer(Entry& entry);

@@ -13,16 +13,11 @@ using std::chrono::seconds;
 
 /// A domain that was asked to shut down is destroyed after this.
 constexpr seconds kShutDownLimit{15};
-/// Another try of what failed on dom0's side: to take devices back, to destroy.
-constexpr seconds kAgain{2};
-/// A creation takes less, unless it waits for memory.
-constexpr seconds kCreation{5};
 /// A creation that failed beside its predecessor is tried again when that is gone, or after this.
 constexpr seconds kRoomLimit{30};
 constexpr seconds kLongestBackOff{64}, kLongestStandbyBackOff{256};
 /// One that has served for so long is begun again at once: that is no loop.
 constexpr seconds kServed{30};
-constexpr auto kRunning = Time::max();
 
 seconds back_off(std::size_t failures, seconds most) {
   if (failures < 2) return seconds(0);
@@ -264,68 +259,6 @@ void Supervision::fail(Cause cause, std::string words, const Facts& facts) {
   tell(Told::What::backs_off, fmt::format("tried again in {} s", pause.count()));
 }
 
-void Supervision::look_at_fenced(const Facts& facts) {
-  std::erase_if(state_.fenced, [&](const Instance& old) {
-    const bool there = facts.domains.contains(old.uuid) || creating_.contains(old.uuid);
-    if (!there) {
-      destroying_.erase(old.uuid);
-      destroy_again_.erase(old.uuid);
-      create_errors_.erase(old.uuid);
-      if (old.domid) fencing_.erase(*old.domid);
-    }
-    return !there;
-  });
-  for (Instance& old : state_.fenced) {
-    const auto found = facts.domains.find(old.uuid);
-    if (found == facts.domains.end()) continue;
-    const DomainFacts& domain = found->second;
-    const DomId domid = domain.info.domid;
-    old.domid = domid;
-    const std::string dead = fmt::format("{}-dead-{}", config_.name, domid);
-    if (domain.name != dead && !domain.name.empty())
-      actions_.emplace_back(Rename{domid, dead, true});
-    if (domain.holds_devices) {
-      const auto fencing = fencing_.find(domid);
-      // Of a domain that is gone the daemon's clean-up takes them too, with a back-off of its own.
-      if (fencing != fencing_.end() && domain.info.gone()) continue;
-      if (fencing != fencing_.end() && fencing->second > facts.now) {
-        if (fencing->second != kRunning) wake_at(fencing->second);
-        continue;
-      }
-      fencing_[domid] = kRunning;
-      actions_.emplace_back(Fence{domid});
-      continue;
-    }
-    // Only without its devices: libxl would reset those that it finds, and the next one has them.
-    if (destroying_.contains(old.uuid) || destruction_waits(facts)) continue;
-    if (const auto again = destroy_again_.find(old.uuid);
-        again != destroy_again_.end() && again->second > facts.now) {
-      wake_at(again->second);
-      continue;
-    }
-    destroying_[old.uuid] = facts.now;
-    actions_.emplace_back(Destroy{old.uuid, domid});
-  }
-}
-
-/// xl needs dom0's processors for a second, which those that the guests wait for need now. A
-/// creation that lacks the dead one's memory fails, or waits for it: so not for long.
-bool Supervision::destruction_waits(const Facts& facts) {
-  if (!state_.instance || state_.fenced.size() > 1) return false;
-  if (const auto creating = creating_.find(state_.instance->uuid); creating != creating_.end()) {
-    const Time until = creating->second + kCreation;
-    if (facts.now < until) wake_at(until);
-    return facts.now < until;
-  }
-  if (!state_.instance->promoted) return false;
-  // A disk follows once the former domain is gone, and what xl removes waits for that one's end.
-  return config_.driver_class == config::DriverClass::net &&
-         std::all_of(
-             facts.dependents.begin(), facts.dependents.end(),
-             [](const DependentFacts& one) { return one.recovery == Recovery::in_place; }) &&
-         guests_come_first(facts.now);
-}
-
 void Supervision::create(bool standby, const Facts& facts) {
   Instance fresh;
   fresh.uuid = new_uuid_();
@@ -465,17 +398,6 @@ void Supervision::created(const std::string& uuid, const std::optional<Error>& e
   }
   for (std::optional<Instance>* slot : {&state_.instance, &state_.standby})
     if (*slot && (*slot)->uuid == uuid) (*slot)->created = true;
-}
-
-void Supervision::destroyed(const std::string& uuid, const std::optional<Error>& error, Time now) {
-  // A domain that stays although xl succeeded is dying: nothing more can be done for it.
-  if (!error) return;
-  destroying_.erase(uuid);
-  destroy_again_[uuid] = now + kAgain;
-}
-
-void Supervision::fenced(DomId domid, const std::optional<Error>& error, Time now) {
-  fencing_[domid] = error ? now + kAgain : now;
 }
 
 void Supervision::given(DomId domid, const std::optional<Error>& error) {

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What a supervisor does: names, xl, fences and reconnections, each followed by another look.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <type_traits>
+
+#include "supervisor.hpp"
+
+namespace pciassign::daemon {
+namespace {
+
+namespace fs = std::filesystem;
+using std::chrono::seconds;
+
+/// A creation ends long before; one that hangs would keep the name.
+constexpr seconds kXlLimit{60};
+
+std::vector<std::string> arguments_of(std::vector<std::string> command) {
+  if (!command.empty() && command.front() == "xl") command.erase(command.begin());
+  return command;
+}
+
+}  // namespace
+
+void Supervisor::perform(Entry& entry, const supervision::Action& action) {
+  namespace s = supervision;
+  std::visit(
+      [&](const auto& what) {
+        using T = std::decay_t<decltype(what)>;
+        if constexpr (std::is_same_v<T, s::Rename>) {
+          begin_rename(what);
+        } else if constexpr (std::is_same_v<T, s::Create>) {
+          begin_create(entry, what);
+        } else if constexpr (std::is_same_v<T, s::Destroy>) {
+          begin_destroy(entry, what);
+        } else if constexpr (std::is_same_v<T, s::Fence>) {
+          begin_fence(entry, what.domid);
+        } else if constexpr (std::is_same_v<T, s::ShutDown>) {
+          (void)toolstack_.ports().store.write(
+              fmt::format("/local/domain/{}/control/shutdown", what.domid), "poweroff");
+        } else if constexpr (std::is_same_v<T, s::GiveDevices>) {
+          watcher_.take_over(what.domid, entry.core.config().name);
+        } else if constexpr (std::is_same_v<T, s::Reconnect>) {
+          entry.dependents.reset();
+          if (auto done = reconnect(toolstack_.ports().store, what.dependent, what.domid);
+              !done && done.error().kind != ErrorKind::not_found)
+            log_.warning("driver-domain", done.error().message,
+                         {{"domain", entry.core.config().name}});
+        } else if constexpr (std::is_same_v<T, s::Remove>) {
+          begin_remove(entry, what);
+        } else if constexpr (std::is_same_v<T, s::Add>) {
+          begin_add(entry, what);
+        } else {
+          tell(entry, what);
+        }
+      },
+      action);
+}
+
+/// xl finds domains by this node alone.
+void Supervisor::begin_rename(const supervision::Rename& rename) {
+  const std::string home = fmt::format("/local/domain/{}", rename.domid);
+  Store& store = toolstack_.ports().store;
+  const Result<void> done = store.transaction([&](StoreView& view) -> Result<void> {
+    const auto name = view.read(home + "/name");
+    // A write would bring the directory of a domain that is gone back to life.
+    if (!name || !*name) return {};
+    if (auto written = view.write(home + "/name", rename.name); !written) return written;
+    const auto vm = view.read(home + "/vm");
+    if (!vm || !*vm || (*vm)->empty()) return {};
+    const auto vm_name = view.read(**vm + "/name");
+    return vm_name && *vm_name ? view.write(**vm + "/name", rename.name) : Result<void>{};
+  });
+  if (!done) log_.warning("driver-domain", done.error().message);
+  // Nobody attaches to what is to be gone.
+  if (rename.dead) watcher_.adopt(rename.domid);
+}
+
+std::function<void(Result<void>)> Supervisor::then(
+    const std::string& name, std::function<void(Supervision&, const std::optional<Error>&)> what) {
+  return [this, name, what = std::move(what)](const Result<void>& result) {
+    const auto found = entries_.find(name);
+    if (found == entries_.end() || stopped_) return;
+    what(found->second.core, result ? std::nullopt : std::optional<Error>(result.error()));
+    found->second.dirty = true;
+    found->second.dependents.reset();
+    settle();
+  };
+}
+
+void Supervisor::begin_create(Entry& entry, const supervision::Create& create) {
+  const config::DriverDomain& config = entry.core.config();
+  const fs::path file = create.standby ? config.standby_config() : config.config;
+  xl_.run({"create", "-e", "-q", file.string(), fmt::format("uuid=\"{}\"", create.uuid)},
+          std::max(kXlLimit, config.start_timeout),
+          then(config.name, [uuid = create.uuid](Supervision& core, const auto& error) {
+            core.created(uuid, error, std::chrono::steady_clock::now());
+          }));
+}
+
+void Supervisor::begin_destroy(Entry& entry, const supervision::Destroy& destroy) {
+  xl_.run(
+      {"destroy", std::to_string(destroy.domid)}, kXlLimit,
+      then(entry.core.config().name, [uuid = destroy.uuid](Supervision& core, const auto& error) {
+        core.destroyed(uuid, error, std::chrono::steady_clock::now());
+      }));
+}
+
+void Supervisor::begin_fence(Entry& entry, DomId domid) {
+  const auto over = then(entry.core.config().name, [domid](Supervision& core, const auto& error) {
+    core.fenced(domid, error, std::chrono::steady_clock::now());
+  });
+  Result<void> done;
+  const auto info = toolstack_.ports().xen.domain(domid);
+  if (info && !info->paused && !info->gone()) done = toolstack_.ports().xen.pause(domid);
+  Result<Plan> plan =
+      done ? toolstack_.plan_fence(domid) : Result<Plan>(tl::unexpected<Error>(done.error()));
+  if (plan) {
+    JobHandlers handlers;
+    handlers.on_done = [over](const Plan&, const PlanReport& report) {
+      over(report.error ? Result<void>(tl::unexpected<Error>(*report.error)) : Result<void>{});
+    };
+    const Result<JobId> job = scheduler_.submit(std::move(*plan), std::move(handlers));
+    if (job) return;
+    done = tl::unexpected<Error>(job.error());
+  } else {
+    done = tl::unexpected<Error>(plan.error());
+  }
+  reactor_.post([over, done] { over(done); });
+}
+
+/// Removing takes as long as the guest makes it: others go on meanwhile.
+void Supervisor::begin_remove(Entry& entry, const supervision::Remove& remove) {
+  xl_.run(arguments_of(remove.command), kXlLimit,
+          then(entry.core.config().name,
+               [former = remove.former](Supervision& core, const auto& error) {
+                 core.removed(former, error);
+               }));
+}
+
+void Supervisor::begin_add(Entry& entry, const supervision::Add& add) {
+  xl_.run(
+      arguments_of(add.command), kXlLimit,
+      then(entry.core.config().name, [former = add.former](Supervision& core, const auto& error) {
+        core.added(former, error, std::chrono::steady_clock::now());
+      }));
+}
+
+}  // namespace pciassign::daemon
