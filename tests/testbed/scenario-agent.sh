@@ -6,6 +6,7 @@
 # testbed: --dom0-arg 'pciback.hide=(0000:00:03.0)(0000:00:04.0)(0000:00:05.0)(0000:00:06.0)(0000:00:07.0)'
 #
 # The agent in driver domains made by hand: networks and disks for ordinary guests by ordinary xl commands.
+# shellcheck disable=SC2154 # what make_agent_disk sets
 . /usr/share/pciassign-tests/lib.sh
 . /usr/share/pciassign-tests/agent.sh
 

@@ -47,7 +47,8 @@ assert_recovered net1 disk1
 wait_served 60 one vif net1 || fail "the interface of one is not served again"
 for devid in 51712 51728 51744; do
 	path=/local/domain/$(xl domid one)/device/vbd/$devid
-	wait_xenstore 60 "$path/backend-id" == "${dd_id[disk1]}" && wait_xenstore 60 "$path/state" == 4 || fail "vbd $devid is not served again"
+	wait_xenstore 60 "$path/backend-id" == "${dd_id[disk1]}" || fail "vbd $devid does not get its new back end"
+	wait_xenstore 60 "$path/state" == 4 || fail "vbd $devid is not served again"
 done
 must guest run one "ping -c 2 -i 0.2 -W 30 10.0.2.2" >/dev/null
 printf '   longest time without an answer: %s s\n' "$(end_ping one)"
