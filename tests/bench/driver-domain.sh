@@ -95,7 +95,7 @@ done
 
 step "the network card by itself, in an ordinary guest: how long its link takes once it is up"
 must pciassign domain stop net1
-must guest start two
+must guest start two --cfg 'passthrough="enabled"' --cfg 'e820_host=1'
 must pciassign attach two "$nic" >/dev/null
 must guest until two 30 "test -e /sys/bus/pci/devices/0000:00:00.0/net"
 link=$(guest run two "cd /sys/bus/pci/devices/0000:00:00.0/net/*
