@@ -142,10 +142,14 @@ void Supervisor::plan_event(const rpc::ChangeEvent& event) {
   for (auto& [name, entry] : entries_) {
     if (!entry.core.exposed(*event.domid)) continue;
     entry.dirty = true;
-    reactor_.post([this, alive = alive_] {
-      if (*alive) settle();
-    });
+    settle_later();
   }
+}
+
+void Supervisor::settle_later() {
+  reactor_.post([this, alive = alive_] {
+    if (*alive) settle();
+  });
 }
 
 void Supervisor::settle() {
@@ -169,9 +173,7 @@ void Supervisor::settle() {
   // Something ended at once while the others were looked at.
   if (std::any_of(entries_.begin(), entries_.end(),
                   [](const auto& item) { return item.second.dirty; }))
-    reactor_.post([this, alive = alive_] {
-      if (*alive) settle();
-    });
+    settle_later();
   arm();
 }
 

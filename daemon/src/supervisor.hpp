@@ -96,6 +96,8 @@ class Supervisor {
   void follow(Entry& entry, std::set<std::string> paths);
   std::string read(const std::string& path);
 
+  void settle_later();
+
   // What is done (supervisor_actions.cpp), and told (supervisor_telling.cpp).
   void run(Entry& entry);
   bool save(Entry& entry, bool durable);

@@ -82,11 +82,11 @@ Result<Plan> Toolstack::plan_attach(DomId domid, const std::vector<DeviceSpec>& 
   input.domain_name = *name;
   input.iommu = facts->host.iommu;
   input.mode = mode;
-  for (const auto& spec : facts->wanted)
+  for (const auto& spec : facts->wanted) {
     input.devices.emplace_back(spec, device_in(*facts, spec.sbdf));
-  for (const auto& spec : facts->wanted)
     if (was_rested(spec.sbdf) && spec.options.reset == ResetPolicy::required)
       input.rested.insert(spec.sbdf);
+  }
   auto plan = detail::build_attach(input, settings_);
   plan.findings = std::move(findings);
   return plan;
