@@ -111,7 +111,7 @@ class Domain : public DaemonTest {
     for (const std::string method :
          {"driver-domain-start", "driver-domain-stop", "driver-domain-recover"})
       daemon.methods[method] = change(method);
-    daemon.methods["driver-domain"] = [this, tell](const json::object& params) {
+    daemon.methods["driver-domain"] = [tell](const json::object& params) {
       if (params.at("name").as_string() != "net1")
         return Result<json::value>(fail(ErrorKind::not_found, "no such driver domain"));
       return tell(params);
