@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# testbed: --back ours --front ours --daemon on --timeout $((400 + ${CYCLES:-12} * 12))
+# testbed: --back ours --front ours --daemon on --timeout $((500 + ${CYCLES:-12} * 15))
 # arguments: ${CYCLES:-12}
 #
 # Attaching and detaching over and over leaves nothing behind: half of the cycles by pciassignd, with the guest's
@@ -51,7 +51,7 @@ half() {
 	begin=${EPOCHREALTIME/./}
 	for ((number = 1; number <= count; number++)); do cycle "$side" "$number"; done
 	echo "   $count cycles, $(((${EPOCHREALTIME/./} - begin) / 1000 / count)) ms each"
-	assert_no_growth "$before" "$(what_dom0_has)" "$slack"
+	assert_no_growth "$before" "$slack"
 	assert_at_most "growth of the guest's kernel, KiB" "$slack" $(($(what_guest_has) - guest_before))
 	must assert_rights "$id" "${*:+$gsi}" "$@"
 	assert_quarantined "$disk"
@@ -72,7 +72,7 @@ assert_nothing_left "$id" "$disk"
 step "$((cycles / 2)) cycles by xl, beside a device that stays"
 daemon=$(pgrep -x pciassignd)
 kill "$daemon"
-timeout 20 tail --pid="$daemon" -f /dev/null || fail "pciassignd does not end"
+timeout 60 tail --pid="$daemon" -f /dev/null || fail "pciassignd does not end"
 must xl pci-attach guest "$nic"
 guest_network guest e1000e
 half xl $((cycles / 2)) "$nic"
