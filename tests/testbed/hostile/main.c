@@ -23,6 +23,12 @@ static unsigned int seconds = 60;
 module_param(seconds, uint, 0444);
 MODULE_PARM_DESC(seconds, "how long");
 
+static unsigned int connections, answers;
+module_param(connections, uint, 0444);
+MODULE_PARM_DESC(connections, "goes on until there were so many, for four times as long at most");
+module_param(answers, uint, 0444);
+MODULE_PARM_DESC(answers, "the same, of answers");
+
 struct hostile hostile;
 atomic_long_t hostile_counts[HC_NR];
 
@@ -68,16 +74,23 @@ static void leave(void)
 	end_thread(&session);
 	store_restore();
 	store_state(6);
-	for (i = 0; i < 600 && (channel_take_back() || store_back_state() != 6); i++)
+	for (i = 0; i < 2000 && (channel_take_back() || store_back_state() != 6); i++)
 		msleep(50);
+}
+
+/* The back end makes one wait that comes back often, and chance and a slow machine do the rest. */
+static bool enough(void)
+{
+	return atomic_long_read(&hostile_counts[HC_connected]) >= connections &&
+	       atomic_long_read(&hostile_counts[HC_answers]) >= answers;
 }
 
 /* Ends the attack in time. */
 static int direct(void *unused)
 {
-	unsigned long end = jiffies + seconds * HZ;
+	unsigned long end = jiffies + seconds * HZ, last = jiffies + 4UL * seconds * HZ;
 
-	while (!kthread_should_stop() && time_before(jiffies, end))
+	while (!kthread_should_stop() && time_before(jiffies, enough() ? end : last))
 		msleep(50);
 	WRITE_ONCE(hostile.stop, true);
 	leave();
