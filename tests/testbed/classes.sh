@@ -42,6 +42,7 @@ prepare_classes() {
 	must xl pci-assignable-add "${place[serial]}"
 	# dom0 shall not try a function that is not on line yet.
 	echo 0 >"/sys/bus/pci/devices/$physical/sriov_drivers_autoprobe"
+	wait_physical
 	must make_vf
 	for name in "${!place[@]}"; do
 		assert_equal "driver of $name" pciback "$(device_driver "${place[$name]}")"
@@ -62,6 +63,15 @@ make_vf() {
 }
 
 vf_manager() { printf '/dev/%s' "$(ls "/sys/bus/pci/devices/$physical/nvme")"; }
+
+# wait_physical: until dom0's driver, which probes beside all else, has brought the NVMe controller up; it tells no event of that.
+wait_physical() {
+	local end=$((SECONDS + 60 * TESTBED_SLOW))
+	until [[ $(cat "/sys/bus/pci/devices/$physical"/nvme/nvme*/state 2>/dev/null) == live ]]; do
+		((SECONDS < end)) || fail "dom0's driver does not bring the NVMe controller up"
+		sleep 0.2
+	done
+}
 
 vf_online() { nvme virt-mgmt "$(vf_manager)" --cntlid=1 --act=9; }
 
@@ -86,6 +96,8 @@ virtual_address() {
 		[[ $real == "$2" ]] && break
 		((++i))
 	done
+	# xl returns before the guest has agreed to the change, and pciback says where the device is only then.
+	wait_xenstore 60 "$node/vdev-$i" exists || return
 	# The function has two digits there.
 	IFS=:. read -r domain bus slot function <<<"$(xenstore-read "$node/vdev-$i")"
 	printf '%s:%s:%s.%x\n' "$domain" "$bus" "$slot" "$((16#$function))"
@@ -104,7 +116,7 @@ half_wave=40
 check_sound() {
 	local guest=$1 device=$2 file=/host/$3.wav
 	half_wave=$((half_wave + 8))
-	must guest until "$guest" 30 "ls -d $device/sound/card*/pcm*p"
+	must guest until "$guest" 60 "ls -d $device/sound/card*/pcm*p"
 	must guest run "$guest" "
 		card=\$(basename $device/sound/card*)
 		card=\${card#card}
@@ -116,7 +128,12 @@ check_sound() {
 		for twice in 1 2 3 4 5 6 7 8 9; do cat /tmp/tone /tmp/tone >/tmp/tones; mv /tmp/tones /tmp/tone; done
 		aplay -q -D hw:\$card,0 -t raw -f S16_LE -r 48000 -c 2 /tmp/tone &
 		pid=\$!
-		while kill -0 \$pid 2>/dev/null; do grep hw_ptr /proc/asound/card\$card/pcm0p/sub0/status; done | sort -u >/tmp/seen
+		# Without a program for each look: a slow guest would have too few of them in a second.
+		while kill -0 \$pid 2>/dev/null; do
+			while read -r line; do
+				case \$line in hw_ptr*) echo \"\$line\" ;; esac
+			done </proc/asound/card\$card/pcm0p/sub0/status
+		done | sort -u >/tmp/seen
 		wait \$pid || exit 1
 		steps=\$(wc -l </tmp/seen)
 		echo \"hw_ptr: \$steps values, up to \$(sed 's/.*: *//' /tmp/seen | sort -n | tail -n 1)\"
@@ -124,13 +141,18 @@ check_sound() {
 	heard "$file" "$half_wave"
 }
 
-# heard FILE FRAMES: at least half of the 1024 half waves of that length are in what QEMU wrote, 16 bits stereo.
+# heard FILE FRAMES: at least half of the 1024 half waves of that length are in what QEMU wrote, 16 bits stereo. It writes
+# some time after the device has played.
 heard() {
-	local waves
-	waves=$(od -An -v -t d2 -w4 -j 44 "$1" | awk -v half="$2" '
-		$1 != 0 && ($1 > 0) == up { frames++; next }
-		{ waves += frames >= half - 3 && frames <= half + 3; up = $1 > 0; frames = $1 != 0 }
-		END { print waves + 0 }')
+	local waves end=$((SECONDS + 30))
+	while :; do
+		waves=$(od -An -v -t d2 -w4 -j 44 "$1" | awk -v half="$2" '
+			$1 != 0 && ($1 > 0) == up { frames++; next }
+			{ waves += frames >= half - 3 && frames <= half + 3; up = $1 > 0; frames = $1 != 0 }
+			END { print waves + 0 }')
+		((waves < 512 && SECONDS < end)) || break
+		sleep 1
+	done
 	echo "the host heard $waves half waves of $2 frames"
 	((waves >= 512)) || fail "$1 does not have the tone"
 }
@@ -140,7 +162,7 @@ check_serial() {
 	local guest=$1 device=$2 line sent answer pid
 	sent=$(seq -f "line to $guest %g" 1 200)
 	exec {line}<>/dev/virtio-ports/testbed.serial
-	guest run --timeout 120 "$guest" "
+	guest run "$guest" "
 		tty=/dev/\$(basename $device/tty/tty*)
 		stty -F \$tty 115200 raw -echo
 		exec 3<>\$tty
@@ -150,10 +172,10 @@ check_serial() {
 		# The port has its interrupt only while it is open.
 		awk -v irq=\$(cat $device/irq): '\$1 == irq && \$2 > 0 { print; found = 1 } END { exit !found }' /proc/interrupts" &
 	pid=$!
-	read -r -t 60 answer <&"$line" || fail "nothing comes from the guest's serial port"
+	read -r -t 120 answer <&"$line" || fail "nothing comes from the guest's serial port"
 	assert_equal "the guest's first line" ready "$answer"
 	printf %s "$sent" >&"$line"
-	answer=$(timeout 60 head -c ${#sent} <&"$line") || fail "the guest's serial port is silent"
+	answer=$(timeout 120 head -c ${#sent} <&"$line") || fail "the guest's serial port is silent"
 	exec {line}>&-
 	assert_equal "what came back over the line" "$sent" "$answer"
 	wait "$pid" || fail "status $? of the serial port's user"
@@ -177,7 +199,7 @@ check_disk() {
 	local guest=$1 device=$2 file=/host/$3.disk disk wanted got
 	must guest until "$guest" 60 "ls -d $device/nvme/nvme*/nvme*n1 || ls -l /sys/block | grep /$(basename "$device")/"
 	disk=$(guest_disk "$guest" "$device") || fail "$guest has no disk below $device"
-	must guest until "$guest" 20 "test -b /dev/$disk"
+	must guest until "$guest" 60 "test -b /dev/$disk"
 	wanted=$(sha256sum <"$file")
 	got=$(guest run "$guest" "cat /dev/$disk | sha256sum")
 	assert_equal "content of $disk" "$wanted" "$got"
@@ -191,7 +213,7 @@ check_disk() {
 
 check_edu() {
 	must guest run "$1" "[ -e /sys/module/testbed_edu ] || insmod /test-modules/testbed-edu.ko"
-	must guest until "$1" 20 "test -e $2/test"
+	must guest until "$1" 60 "test -e $2/test"
 	must guest run "$1" "echo msi >$2/test && echo intx >$2/test && dmesg | grep 'testbed_edu $(basename "$2"): .*PASS'"
 }
 
@@ -234,10 +256,10 @@ verify() {
 	shift
 	for name; do
 		read -r check interrupts <<<"${kind[$name]}"
-		device=/sys/bus/pci/devices/$(virtual_address "$(xl domid "$guest")" "${place[$name]}")
+		device=/sys/bus/pci/devices/$(virtual_address "$(xl domid "$guest")" "${place[$name]}") || fail "$guest has no place for $name"
 		printf -- '-- %s: %s as %s (%s s)\n' "$guest" "$name" "${device##*/}" "$(cut -d ' ' -f 1 /proc/uptime)"
 		# edu's driver is loaded by its check.
-		[[ $check == edu ]] || must guest until "$guest" 30 "test -e $device/driver"
+		[[ $check == edu ]] || must guest until "$guest" 60 "test -e $device/driver"
 		"check_$check" "$guest" "$device" "$name"
 		[[ $interrupts == - ]] || verify_interrupts "$guest" "$name" "$device" "$interrupts"
 	done
@@ -274,9 +296,9 @@ exercise_classes() {
 	{
 		step "a guest with ${created[*]} from its creation ($front front end)"
 		must vf_online
-		must guest start "$one" --mem 320 --front "$front" --cfg "$(configured "${created[@]}")"
+		must guest start "$one" --timeout 180 --mem 320 --front "$front" --cfg "$(configured "${created[@]}")"
 		id=$(xl domid "$one")
-		must wait_pci_state 20 "$id" 4
+		must wait_pci_state 60 "$id" 4
 		verify "$one" "${created[@]}"
 		must at_once assert_rights "$id" "$(gsis "${created[@]}")" $(places "${created[@]}")
 
@@ -287,9 +309,9 @@ exercise_classes() {
 		done
 
 		step "a second guest with both functions of a device, one behind a root port and a virtual function"
-		must guest start "$two" --front "$front" --cfg "$(configured "${others[@]}")"
+		must guest start "$two" --timeout 180 --front "$front" --cfg "$(configured "${others[@]}")"
 		other=$(xl domid "$two")
-		must wait_pci_state 20 "$other" 4
+		must wait_pci_state 60 "$other" 4
 		assert_equal "the pair's slot" "$(virtual_address "$other" "${place[pair0]}")" \
 			"$(virtual_address "$other" "${place[pair1]}" | sed 's/1$/0/')"
 		verify "$two" "${others[@]}"

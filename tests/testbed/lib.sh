@@ -106,6 +106,16 @@ wait_dmesg() {
 	return 1
 }
 
+# wait_no_domain SECONDS DOMID: until Xen knows no such domain any more. It outlives its nodes: its memory is given back, and
+# another domain may still map some of it. xenstore tells of a domain's death, not of that: hence the poll.
+wait_no_domain() {
+	local seconds=$(($1 * TESTBED_SLOW)) id=$2 end=$((SECONDS + $1 * TESTBED_SLOW))
+	while xl list "$id" >/dev/null 2>&1; do
+		((SECONDS < end)) || { echo "wait_no_domain: Xen still has domain $id after $seconds s" >&2 && return 1; }
+		sleep 0.3
+	done
+}
+
 # --- the hypervisor's own view
 
 # debug_key KEY: what Xen prints for a debug key. Xen's log is a ring that keeps older dumps, so it is emptied first.
@@ -205,11 +215,11 @@ guest_network() { guest_network_below "$1" "/sys/bus/pci/drivers/$2/*"; }
 # guest_network_below GUEST DEVICE: the same for the interface of DEVICE, a directory of sysfs in the guest (or a pattern).
 guest_network_below() {
 	local guest=$1 device=$2
-	must guest until "$guest" 20 "ls -d $device/net/*"
+	must guest until "$guest" 60 "ls -d $device/net/*"
 	must guest run "$guest" "
 		interface=\$(ls $device/net/ | head -n 1)
 		ip link set \$interface up
-		guest-agent --wait 20 \"grep -q 1 /sys/class/net/\$interface/carrier\"
+		guest-agent --wait $((60 * TESTBED_SLOW)) \"grep -q 1 /sys/class/net/\$interface/carrier\"
 		ip addr replace 10.0.2.15/24 dev \$interface
 		ping -c 2 -i 0.2 -W 10 10.0.2.2"
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # testbed-machine: classes.sh
-# testbed: --back ours --front ours --timeout 1200
+# testbed: --back ours --front ours --timeout 1600
 #
 # Every class of device behind our pciback, with our pcifront and with Linux's own.
 . /usr/share/pciassign-tests/lib.sh

@@ -64,9 +64,9 @@ same_registers() {
 }
 
 step "a guest with an e1000, an e1000e and an NVMe device"
-must guest start hostile --cfg 'pci=["00:03.0", "00:04.0", "00:05.0"]'
+must guest start hostile --timeout 180 --cfg 'pci=["00:03.0", "00:04.0", "00:05.0"]'
 for name in "${!real[@]}"; do
-	must guest until hostile 30 "ls -d /sys/bus/pci/drivers/$name/0000:*"
+	must guest until hostile 60 "ls -d /sys/bus/pci/drivers/$name/0000:*"
 	virtual[${#virtual[@]}]=$(guest_device "$name")
 	names+=("$name")
 done
@@ -91,7 +91,7 @@ done
 declare -A before=()
 for name in "${names[@]}"; do before[$name]=$(hardware "${real[$name]}"); done
 for i in "${!names[@]}"; do
-	must guest run --timeout 120 hostile "
+	must guest run --timeout 240 hostile "
 		cd /sys/bus/pci/devices/${virtual[i]}
 		size=\$(wc -c <config)
 		over() { head -c \$size | dd of=config bs=\$size conv=notrunc iflag=fullblock 2>/dev/null; }
@@ -119,7 +119,7 @@ done
 guest_network hostile e1000e || fail "no network through the e1000e"
 must guest run hostile "ip addr flush dev \$(ls /sys/bus/pci/drivers/e1000e/*/net/)"
 guest_network hostile e1000 || fail "no network through the e1000"
-must guest until hostile 30 "test -b /dev/nvme0n1"
+must guest until hostile 60 "test -b /dev/nvme0n1"
 sum=$(guest run hostile "dd if=/dev/nvme0n1 bs=64k iflag=count_bytes count=$TESTBED_NVME_BYTES 2>/dev/null | sha256sum")
 assert_equal "the disk's content" "$TESTBED_NVME_SHA256" "${sum%% *}"
 
