@@ -140,8 +140,12 @@ static void transfer(struct libxenvchan *channel, char *data, size_t size, int s
 		int done = sending ? libxenvchan_write(channel, data, size) :
 				     libxenvchan_read(channel, data, size);
 
-		if (done < 0)
-			give_up(GUEST_GONE, "the agent closed the channel");
+		if (done < 0) {
+			/* It may have sent the rest and closed after the library had looked for data. */
+			if (sending || !libxenvchan_data_ready(channel))
+				give_up(GUEST_GONE, "the agent closed the channel");
+			continue;
+		}
 		data += done;
 		size -= (size_t)done;
 		if (size) {
@@ -169,8 +173,12 @@ static int converse(struct libxenvchan *channel, int input)
 		while (!libxenvchan_data_ready(channel)) {
 			struct pollfd ready = { .fd = input, .events = POLLIN };
 
-			if (!libxenvchan_is_open(channel))
+			/* In this order: what it sent before it closed is still to be read. */
+			if (!libxenvchan_is_open(channel)) {
+				if (libxenvchan_data_ready(channel))
+					break;
 				give_up(GUEST_GONE, "the agent closed the channel");
+			}
 			wait_event(channel, input);
 			if (input >= 0 && poll(&ready, 1, 0) > 0) {
 				ssize_t got = read(input, payload, sizeof(payload));
