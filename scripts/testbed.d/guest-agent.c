@@ -3,8 +3,9 @@
  * guest-agent: runs in a testbed guest. Executes the commands that guest-exec sends from dom0
  * (channel.h), and loads the modules that kernel events ask for, as udev would.
  *
- * guest-agent --wait SECONDS COMMAND: runs COMMAND with sh -c now and after every event of a
- * device, a link or an address until it succeeds; exit status 0, or 124 when the time is over.
+ * guest-agent --wait SECONDS COMMAND: runs COMMAND with sh -c now, after every event of a
+ * device, a link or an address, and each LOOK_MS for what has no event (a line of the kernel's log,
+ * a file of another process) until it succeeds; exit status 0, or 124 when the time is over.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -25,6 +26,8 @@
 #include <xenstore.h>
 
 #include "channel.h"
+
+#define LOOK_MS 2000
 
 static void die(const char *what)
 {
@@ -78,8 +81,9 @@ static int wait_for(const char *seconds, char *command)
 			return 0;
 		clock_gettime(CLOCK_MONOTONIC, &now);
 		left = (end.tv_sec - now.tv_sec) * 1000 + (end.tv_nsec - now.tv_nsec) / 1000000;
-		if (left <= 0 || poll(wait, 2, (int)left) == 0)
-			return run_and_wait(argv) == 0 ? 0 : 124;
+		if (left <= 0)
+			return 124;
+		poll(wait, 2, (int)(left < LOOK_MS ? left : LOOK_MS));
 		for (i = 0; i < 2; i++)
 			while (recv(wait[i].fd, event, sizeof(event), MSG_DONTWAIT) > 0)
 				;
