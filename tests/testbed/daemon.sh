@@ -8,10 +8,10 @@ start_daemon() {
 	daemon_log=${1:-/host/logs/pciassignd-again.log}
 	setsid pciassignd --log-level debug </dev/null >>"$daemon_log" 2>&1 &
 	disown
-	local event
-	while ! pciassign status >/dev/null 2>&1 && read -r -t 20 event; do
+	local event limit=$((20 * TESTBED_PATIENCE))
+	while ! pciassign status >/dev/null 2>&1 && read -r -t "$limit" event; do
 		: "$event"
-	done < <(timeout 20 inotifywait --monitor --event create,attrib /run/pciassign 2>&1)
+	done < <(timeout "$limit" inotifywait --monitor --event create,attrib /run/pciassign 2>&1)
 	must pciassign status >/dev/null
 }
 
@@ -24,17 +24,21 @@ kill_daemon() {
 }
 
 # daemon_gone PID: waits until it is.
-daemon_gone() { timeout 60 tail --pid="$1" -f /dev/null || fail "pciassignd $1 does not end"; }
+daemon_gone() { timeout $((60 * TESTBED_PATIENCE)) tail --pid="$1" -f /dev/null || fail "pciassignd $1 does not end"; }
 
 # wait_quiet SECONDS: until the daemon of $daemon_log has nothing under way and nothing to try again. Its log says
-# when a plan ends.
+# when a plan ends; not so that there is nothing to try again, when somebody else did it.
 wait_quiet() {
-	local seconds=$1 lines line
+	local limit=$(($1 * TESTBED_PATIENCE)) end lines line read
+	end=$((SECONDS + limit))
 	daemon_quiet() { [[ $(pciassign status --json | jq '.result | .jobs + .retries | length') == 0 ]]; }
 	lines=$(wc -l <"$daemon_log")
 	daemon_quiet && return
-	while read -r -t "$seconds" line; do
-		[[ $line == *plan-done* || $line == *plan-failed* ]] && daemon_quiet && return
-	done < <(timeout "$seconds" tail --lines +$((lines + 1)) --follow "$daemon_log")
-	fail "the daemon does not come to rest: $(pciassign status)"
+	while ((SECONDS < end)); do
+		read=0
+		read -r -t 5 line || read=$?
+		((read == 0 || read > 128)) || break
+		[[ $read != 0 || $line == *plan-done* || $line == *plan-failed* ]] && daemon_quiet && return
+	done < <(timeout "$limit" tail --lines +$((lines + 1)) --follow "$daemon_log")
+	daemon_quiet || fail "the daemon does not come to rest: $(pciassign status)"
 }

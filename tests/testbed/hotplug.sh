@@ -33,7 +33,7 @@ pages=$(device_pages "$nic" | merged_ranges)
 must guest start net --cfg 'pci=["01:00.0"]'
 guest_network net e1000e
 dmesg_mark
-must monitor --until 60 first device_del first
+must monitor --until $((60 * TESTBED_PATIENCE)) first device_del first
 lost net unbound
 ended net
 
@@ -67,4 +67,4 @@ guest_network net e1000e
 must xl pci-detach net "$nic"
 assert_quarantined "$nic"
 must guest kill net
-must guest gone net
+must guest gone net 60

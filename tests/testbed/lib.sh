@@ -7,6 +7,9 @@
 set -uo pipefail
 # By what to multiply time limits, with a kernel that is slower.
 : "${TESTBED_SLOW:=1}"
+# What is awaited may take three times what a scenario says, on a machine that is busy with more than this: it costs time only
+# where it does not come.
+: "${TESTBED_PATIENCE:=$((3 * TESTBED_SLOW))}"
 
 step() { printf '\n== %s (%s s)\n' "$*" "$(cut -d ' ' -f 1 /proc/uptime)"; }
 
@@ -45,7 +48,7 @@ assert_match() {
 # wait_xenstore SECONDS PATH TEST [VALUE]: until PATH's value satisfies `[[ value TEST VALUE ]]`,
 # TEST being == or !=; or TEST gone, TEST exists.
 wait_xenstore() {
-	local seconds=$(($1 * TESTBED_SLOW)) path=$2 test=$3 wanted=${4:-} watch event end=$((SECONDS + $1 * TESTBED_SLOW))
+	local seconds=$(($1 * TESTBED_PATIENCE)) path=$2 test=$3 wanted=${4:-} watch event end=$((SECONDS + $1 * TESTBED_PATIENCE))
 	coproc WATCH { exec timeout "$seconds" xenstore-watch "$path" 2>/dev/null; }
 	watch=$WATCH_PID
 	while :; do
@@ -86,7 +89,7 @@ wait_pci_state() {
 
 # wait_kernel SECONDS REGEX: until dom0's kernel has said it, since boot.
 wait_kernel() {
-	timeout $(($1 * TESTBED_SLOW)) grep -qm 1 -E "$2" /dev/kmsg && return 0
+	timeout $(($1 * TESTBED_PATIENCE)) grep -qm 1 -E "$2" /dev/kmsg && return 0
 	echo "wait_kernel: dom0's kernel did not say '$2' within $1 s" >&2
 	return 1
 }
@@ -101,7 +104,7 @@ dmesg_since() { dmesg | sed "1,/testbed: mark $$.$dmesg_marks\$/d"; }
 
 # wait_dmesg SECONDS REGEX: until dom0's kernel has said it, since the mark.
 wait_dmesg() {
-	grep -qE "$2" < <(timeout $(($1 * TESTBED_SLOW)) dmesg --follow | sed -u "1,/testbed: mark $$.$dmesg_marks\$/d") && return 0
+	grep -qE "$2" < <(timeout $(($1 * TESTBED_PATIENCE)) dmesg --follow | sed -u "1,/testbed: mark $$.$dmesg_marks\$/d") && return 0
 	echo "wait_dmesg: dom0's kernel did not say '$2' within $1 s" >&2
 	return 1
 }
@@ -183,6 +186,23 @@ assert_owner() {
 }
 
 # --- devices
+
+# wait_taken_back DOMID SBDF...: until pciback has them again, reset and with the options and registers of a device that nobody
+# has: it begins when the domain's nodes go, and the domain may be gone before it ends.
+wait_taken_back() {
+	local id=$1 device
+	shift
+	for device; do wait_kernel 60 "$device: taken back from domain $id\$" || return; done
+}
+
+# unload_pciback: whoever had a device has ended, but its last reference to the module may not be gone yet.
+unload_pciback() {
+	local end=$((SECONDS + 60 * TESTBED_PATIENCE))
+	until modprobe -r pciback 2>/run/unload; do
+		((SECONDS < end)) || fail "pciback does not unload: $(</run/unload)"
+		sleep 0.2
+	done
+}
 
 # device_pages SBDF: the page frames of its memory BARs (with the ROM), as the rangeset shows them: first-last, a line each.
 device_pages() {

@@ -105,7 +105,7 @@ assert_nothing_left() {
 
 # wait_journal SECONDS GLOB: until the journal has no such file, by event.
 wait_journal() {
-	local seconds=$(($1 * TESTBED_SLOW)) glob=$2 directory=/var/lib/pciassign/journal event
+	local seconds=$(($1 * TESTBED_PATIENCE)) glob=$2 directory=/var/lib/pciassign/journal event
 	journal_has() { [[ -n $(find "$directory" -name "$glob" -print -quit 2>/dev/null) ]]; }
 	journal_has || return 0
 	while journal_has && read -r -t "$seconds" event; do
@@ -122,7 +122,7 @@ wait_journal_without() { wait_journal "$1" "${2//[:.]/-}.json"; }
 
 # wait_log SECONDS FILE REGEX: until a line of the file matches, by event.
 wait_log() {
-	local seconds=$(($1 * TESTBED_SLOW)) file=$2 regex=$3 event
+	local seconds=$(($1 * TESTBED_PATIENCE)) file=$2 regex=$3 event
 	grep -qE "$regex" "$file" && return 0
 	while ! grep -qE "$regex" "$file" && read -r -t "$seconds" event; do
 		: "$event"
