@@ -20,7 +20,8 @@ must guest start one --cfg "pci=[\"$behind\"]"
 id=$(xl domid one)
 must wait_pci_state 30 "$id" 4
 must xl pci-attach one "$nic"
-must guest until one 30 "test -e /sys/bus/pci/devices/0000:00:01.0/driver"
+# Its driver has to be done with it: one from which its device is taken while it probes may complain.
+must guest until one 30 "ls -d /sys/bus/pci/devices/0000:00:01.0/net/*"
 echo "$nic" >/sys/bus/pci/drivers/pciback/unbind
 must guest until one 30 "! test -e /sys/bus/pci/devices/0000:00:01.0"
 must wait_pci_state 30 "$id" 4
@@ -31,7 +32,7 @@ step "the toolstack takes it away and gives it again"
 must xl pci-detach one "$nic"
 seize "$nic"
 must xl pci-attach one "$nic"
-must guest until one 30 "test -e /sys/bus/pci/devices/0000:00:01.0/driver"
+must guest until one 30 "ls -d /sys/bus/pci/devices/0000:00:01.0/net/*"
 
 step "a front end whose page cannot be mapped comes back at once, each time: dom0's log stays short"
 must guest run one "echo pci-0 >/sys/bus/xen/drivers/pcifront/unbind"
@@ -55,19 +56,20 @@ must guest kill one
 must guest gone one 60
 
 step "functions at their real addresses"
-must modprobe -r pciback
+unload_pciback
 must modprobe pciback passthrough=1 "hide=($nic)"
 seize "$behind"
 for front in ours upstream; do
 	must guest start "real-$front" --front "$front" --cfg "pci=[\"$behind\"]"
 	id=$(xl domid "real-$front")
 	must wait_pci_state 30 "$id" 4
-	must guest until "real-$front" 30 "test -e /sys/bus/pci/devices/$behind/driver"
+	must guest until "real-$front" 30 "ls -d /sys/bus/pci/devices/$behind/net/*"
 	must xl pci-attach "real-$front" "$nic"
-	must guest until "real-$front" 30 "test -e /sys/bus/pci/devices/$nic/driver"
+	must guest until "real-$front" 30 "ls -d /sys/bus/pci/devices/$nic/net/*"
 	must xl pci-detach "real-$front" "$nic"
 	must_fail - guest run "real-$front" "test -e /sys/bus/pci/devices/$nic"
 	guest_network "real-$front" e1000e
 	must guest kill "real-$front"
 	must guest gone "real-$front" 60
+	must wait_taken_back "$id" "$behind"
 done

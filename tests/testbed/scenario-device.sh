@@ -43,6 +43,23 @@ events() { grep -c " $1:" "$tracing/trace"; }
 # denied SBDF REGISTER: the count in denied_writes, nothing if there is none.
 denied() { awk -v device="$1" -v register="$2" '$1 == device && $2 == register { print $3 }' "$driver/denied_writes"; }
 
+# start_with GUEST DRIVER CFG: created with devices of which the first one is DRIVER's, and that driver is done with it: before
+# that it would undo what is written to the registers, and complain when it is killed.
+start_with() {
+	must guest start "$1" --cfg "$3"
+	must guest until "$1" 60 "ls -d /sys/bus/pci/drivers/$2/0000:00:00.0/net/*"
+}
+
+# end_guest GUEST SBDF...: it is destroyed, and pciback has its devices again.
+end_guest() {
+	local id
+	id=$(xl domid "$1")
+	must guest kill "$1"
+	must guest gone "$1" 60
+	shift
+	must wait_taken_back "$id" "$@"
+}
+
 step "attributes are longer than a page"
 for slot in {0..31}; do
 	for function in {0..7}; do
@@ -81,34 +98,30 @@ assert_equal "the hardware" 00 "$(hardware "$nic" 50.B)"
 ((1 <= $(events pciback_attach) && 100 <= $(events pciback_op))) || fail "no trace of the attachment or its ops"
 must write net 04 0004 # decode and mastering off, INTX_DISABLE on
 assert_match "decode stays on, mastering off" '3$' "$(hardware "$nic" COMMAND.W)"
-must guest kill net
-must guest gone net 60
+end_guest net "$nic"
 
 step "options last for one attachment: permissive, interrupt control, a quirk with its mask"
-must guest start net --cfg "pci=[\"$nic,permissive=1\"]"
+start_with net e1000e "pci=[\"$nic,permissive=1\"]"
 assert_equal "permissive" "$nic" "$(<"$driver/permissive")"
 must write net 50 5a
 assert_equal "the hardware" 5a "$(hardware "$nic" 50.B)"
-must guest kill net
-must guest gone net 60
+end_guest net "$nic"
 assert_equal "permissive afterwards" "" "$(<"$driver/permissive")"
 hardware "$nic" 50.B=00
 echo "$nic-50:1:0f" >"$driver/quirks"
 echo "$old_nic" >"$driver/allow_interrupt_control"
 assert_match "quirks" '00:04.0.*00000050:1:0000000f' "$(<"$driver/quirks")"
-must guest start net --cfg "pci=[\"$nic\"]"
+start_with net e1000e "pci=[\"$nic\"]"
 must write net 50 ff
 assert_equal "the hardware under a quirk" 0f "$(hardware "$nic" 50.B)"
-must guest kill net
-must guest gone net 60
+end_guest net "$nic"
 assert_equal "quirks afterwards" "" "$(<"$driver/quirks")"
-must guest start net --cfg "pci=[\"$old_nic\"]"
+start_with net e1000 "pci=[\"$old_nic\"]"
 must write net 04 0704
 assert_match "INTX_DISABLE under interrupt control" '^0[4-7]' "$(hardware "$old_nic" COMMAND.W)"
-must guest kill net
-must guest gone net 60
+end_guest net "$old_nic"
 assert_equal "allow_interrupt_control afterwards" "" "$(<"$driver/allow_interrupt_control")"
-must guest start net --cfg "pci=[\"$nic\",\"$old_nic\"]"
+start_with net e1000e "pci=[\"$nic\",\"$old_nic\"]"
 hardware "$nic" 50.B=00
 must write net 50 ff
 assert_equal "the hardware without a quirk" 00 "$(hardware "$nic" 50.B)"
@@ -149,11 +162,17 @@ must guest until store 30 "test -b /dev/nvme0n1"
 assert_equal "resets" 1 "$(grep -c " pciback_reset: $disk err=0" "$tracing/trace")"
 sum=$(guest run store "dd if=/dev/nvme0n1 bs=64k iflag=count_bytes count=$TESTBED_NVME_BYTES 2>/dev/null | sha256sum")
 assert_equal "the disk's content after the reset" "$TESTBED_NVME_SHA256" "${sum%% *}"
-must guest kill store
-must guest gone store 60
+end_guest store "$disk"
 
 step "dom0 and a guest share an interrupt line"
 assert_equal "the line of both" "$(device_gsi "$neighbour")" "$(device_gsi "$old_nic")"
+# dom0_pings: whose link may still be coming up.
+dom0_pings() {
+	local end=$((SECONDS + 30 * TESTBED_PATIENCE))
+	until ping -c 3 -i 0.2 -W 10 10.0.2.2; do
+		((SECONDS < end)) || fail "dom0's own network does not work"
+	done
+}
 handler() { grep "^$old_nic:" "$driver/irq_handlers"; }
 assert_match "the handler, dom0's driver bound" ':on:' "$(handler)"
 must guest run net "ip link set \$(ls /sys/bus/pci/drivers/e1000e/*/net/) down"
@@ -162,7 +181,7 @@ assert_match "interrupts that were claimed" ':on:acking:[1-9]' "$(handler)"
 interface=$(ls "/sys/bus/pci/devices/$neighbour/net/")
 must ip link set "$interface" up
 must ip addr add 10.0.2.15/24 dev "$interface"
-must ping -c 3 -i 0.2 -W 10 10.0.2.2
+dom0_pings
 guest_network net e1000
 handler
 
@@ -175,7 +194,7 @@ must guest run net "
 	read -r start end flags <$in_guest/resource
 	devmem \$((start + 0xd0)) 32 4
 	devmem \$((start + 0xc8)) 32 4"
-must ping -c 3 -i 0.2 -W 10 10.0.2.2
+dom0_pings
 assert_equal "INTX_DISABLE" $((0x400)) $((16#$(hardware "$old_nic" COMMAND.W) & 0x400))
 must guest run net "echo 0000:00:01.0 >/sys/bus/pci/drivers/e1000/bind"
 guest_network net e1000
@@ -188,14 +207,13 @@ assert_match "the handler, dom0's driver gone" ':off:' "$(handler)"
 guest_network net e1000
 must tee "/sys/bus/pci/drivers/$bound/bind" <<<"$neighbour" >/dev/null
 assert_match "the handler, dom0's driver back" ':on:' "$(handler)"
-must guest kill net
-must guest gone net 60
+end_guest net "$nic" "$old_nic"
 assert_match "the handler, the guest gone" ':off:not acking' "$(handler)"
 
 . /usr/share/pciassign-tests/attach.sh
 
 step "the module unloads and comes back"
-must modprobe -r pciback
+unload_pciback
 must modprobe pciback
 assert_equal "the e1000e's driver" pciback "$(device_driver "$nic")"
 assert_dom0_unharmed

@@ -22,18 +22,19 @@ must guest run sleeper '
 		echo $device >/sys/bus/pci/drivers/e1000e/bind
 		interface=$(ls /sys/bus/pci/drivers/e1000e/$device/net/)
 		ip link set $interface up
-		guest-agent --wait 20 "grep -q 1 /sys/class/net/$interface/carrier"
+		guest-agent --wait 60 "grep -q 1 /sys/class/net/$interface/carrier"
 		ip addr replace 10.0.2.15/24 dev $interface
 		until ping -c 1 -W 2 10.0.2.2; do :; done
 		printf D | dd of=$config bs=1 seek=$((0x'$word')) conv=notrunc
 	END
 	sh /run/sleeper </dev/null >/dev/null 2>&1 &'
-must guest until sleeper 20 "! test -e /sys/bus/pci/drivers/e1000e/0000:00:00.0"
+must guest until sleeper 60 "! test -e /sys/bus/pci/drivers/e1000e/0000:00:00.0"
 free=$(lspci -xxxs "$old_nic")
 mkdir -p /run/host
 cp -a /host/settings /host/logs /run/host
 mount --bind /run/host /host
-must rtcwake --mode mem --seconds 3
+# An alarm that comes before the machine sleeps wakes nobody, and freezing takes its time.
+must rtcwake --mode mem --seconds 15
 assert_equal "the registers of a device that nobody has" "$free" "$(lspci -xxxs "$old_nic")"
 assert_equal "devices that did not come back" "" "$(<"$driver/reset_failed")"
 dmesg_mark
