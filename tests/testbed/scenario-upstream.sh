@@ -28,7 +28,8 @@ must guest gone net 60
 must_fail 254 guest run net true
 
 step "our pciback does not load beside it"
+dmesg_mark
 must_fail - insmod "$(modinfo -n pciback)" 'hide=(00:03.0)'
-assert_match "its reason" "xen-pciback" "$(dmesg | grep 'pciback: ' | tail -n 1)"
+assert_match "its reason" "xen-pciback" "$(dmesg_since | grep 'pciback: ')"
 
 echo "scenario-upstream: PASS"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# testbed: --back ours --front ours --daemon off
+# testbed: --back ours --front ours --daemon off --timeout 720
 #
 # Unchanged xl on our pciback, without the daemon, with our pcifront and with Linux's own.
 . /usr/share/pciassign-tests/lib.sh
@@ -18,8 +18,8 @@ must guest until busy 30 "ls -d /sys/bus/pci/drivers/e1000e/*/net/*"
 must_fail - modprobe -r pciback
 must guest kill busy
 must guest gone busy 60
-must wait_kernel 30 "0000:00:04.0: taken back from domain $id"
-must modprobe -r pciback
+must wait_taken_back "$id" 0000:00:04.0
+unload_pciback
 assert_equal "driver of the e1000e without pciback" "" "$(device_driver 0000:00:04.0)"
 must modprobe pciback
 assert_equal "driver of the e1000e" pciback "$(device_driver 0000:00:04.0)"
