@@ -17,12 +17,21 @@ recovered() {
 	dmesg_since | grep -oE 'AER: device recovery [a-z]+' | tail -n 1
 }
 
+# recovery_took: seconds from the first word of the error to the end of the recovery, by dom0's kernel's own clock: what the
+# monitor and the reading of the log take is not meant.
+recovery_took() {
+	dmesg_since | sed -n 's/^\[ *\([0-9.]*\)\] .*AER: .*/\1/p' |
+		awk 'NR == 1 { first = $1 } { last = $1 } END { printf "%d\n", last - first }'
+}
+
 links_up() { guest run "$1" "dmesg | grep -c 'NIC Link is Up'"; }
 
 # given_up DEVICE GUEST DRIVER: its use by the guest ended, and the guest was told so.
 given_up() {
 	must wait_dmesg 60 "pciback $1: domain [0-9]+ did not recover it"
 	must guest until "$2" 60 "! ls -d /sys/bus/pci/drivers/$3/*:*"
+	# xl, which takes it away next, gives the back end ten seconds to be there.
+	must wait_xenstore 60 "/local/domain/0/backend/pci/$(xl domid "$2")/0/state" == 4
 }
 
 step "errors that the guest's driver recovers from"
@@ -60,11 +69,11 @@ given_up "$nic" net e1000e
 must xl pci-detach net "$nic"
 assert_quarantined "$nic"
 must guest kill net
-must guest gone net
+must guest gone net 60
 
 step "drivers that know nothing of errors, answer nonsense, or too late"
 must guest start odd --cfg "pci=[\"$virtio\"]"
-must guest until odd 20 "ls -d /sys/bus/pci/drivers/virtio-pci/*:*"
+must guest until odd 60 "ls -d /sys/bus/pci/drivers/virtio-pci/*:*"
 dmesg_mark
 assert_match "the end of the recovery" "AER: device recovery" "$(inject virtio COMP_TIME)"
 must guest run odd "insmod /test-modules/testbed-aer.ko"
@@ -73,15 +82,18 @@ for odd in answer=77 delay=8; do
 		cd /sys/bus/pci/devices/0000:00:00.0
 		[ ! -e driver ] || echo 0000:00:00.0 >driver/unbind
 		echo testbed_aer >driver_override && echo 0000:00:00.0 >/sys/bus/pci/drivers_probe && test -e driver &&
-			echo ${odd#*=} >/sys/module/testbed_aer/parameters/${odd%=*}"
+			echo ${odd#*=} >/sys/module/testbed_aer/parameters/${odd%=*}
+		readlink driver | grep testbed_aer"
 	dmesg_mark
-	started=$SECONDS
 	assert_match "the end of the recovery" "AER: device recovery" "$(inject virtio COMP_TIME)"
-	((SECONDS - started < 20)) || fail "dom0's recovery took $((SECONDS - started)) s"
+	took=$(recovery_took)
+	echo "dom0's recovery took $took s"
+	((took < 20)) || fail "dom0's recovery took $took s"
 	given_up "$virtio" odd testbed_aer
 	must xl pci-detach odd "$virtio"
 	must xl pci-attach odd "$virtio"
-	must guest until odd 30 "test -e /sys/bus/pci/devices/0000:00:00.0"
+	# Bound by its usual driver, which would otherwise come in between when it gets another one.
+	must guest until odd 60 "ls -d /sys/bus/pci/drivers/virtio-pci/0000:00:00.0"
 done
 
 step "a guest without a front end"
@@ -90,6 +102,6 @@ dmesg_mark
 assert_match "the end of the recovery" "AER: device recovery" "$(inject virtio COMP_TIME)"
 must guest run odd true
 must guest kill odd
-must guest gone odd
+must guest gone odd 60
 assert_quarantined "$nic" "$virtio"
 assert_dom0_unharmed

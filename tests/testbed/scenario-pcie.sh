@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# testbed: --daemon off --timeout 720 --dom0-arg 'pciback.hide=(00:04.0)(01:00.0)(02:00.0)'
+# testbed: --daemon off --timeout 900 --dom0-arg 'pciback.hide=(00:04.0)(01:00.0)(02:00.0)'
 # testbed: --qemu '-global ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off -netdev user,id=net6 -netdev user,id=net7'
 # testbed: --device pcie-root-port,id=port1,chassis=1,addr=6 --device e1000e,id=first,bus=port1,netdev=net6
 # testbed: --device pcie-root-port,id=port2,chassis=2,addr=7
@@ -22,6 +22,6 @@ guest_network other e1000e
 
 guest_network other e1000e
 must guest kill other
-must guest gone other
+must guest gone other 60
 assert_dom0_unharmed
 echo "scenario-pcie: PASS"
