@@ -115,7 +115,7 @@ printf '%s\n' "pci = [\"$nic\"]" 'on_crash = "destroy"' 'driver_domain = 1' >>/r
 must xl network-detach one "$(basename "$(front one vif)")"
 must pciassign domain remove net1
 pkill -x pciassignd
-must modprobe -r pciback
+unload_pciback
 must modprobe xen-pciback "hide=($nic)"
 stock_up() { wait_xenstore 60 "/local/domain/$(xl domid net1)/data/pciassign/state" == ready; }
 attach_again() {

@@ -71,7 +71,7 @@ measure ours "pciassign attach" "pciassign detach"
 
 step "stock: xen-pciback, xen-pcifront, xl ($rounds rounds)"
 pkill -x pciassignd
-must modprobe -r pciback
+unload_pciback
 must modprobe xen-pciback "hide=($nic)($disk)"
 assert_equal "back end" xen_pciback "$(basename "$(readlink /sys/bus/pci/drivers/pciback/module)")"
 measure stock "xl pci-attach" "xl pci-detach"
