@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // How long an inventory and a plan take, and how much memory, on machines of 512 and 4096
-// functions. What grows is time of the processor, which a shared machine does not change much; the
-// limit is by the clock, since somebody waits. The best of several rounds counts. `--check` fails
-// when the larger machine costs out of proportion, or more than the limit; a processor that is
-// slower than the limit's is one on which merely reading the same files takes a good part of that.
+// functions. What is judged is time of the processor, which a shared machine does not change much;
+// the clock, which it does, has a limit of its own, for what would sleep. The best of several
+// rounds counts. `--check` fails when the larger machine costs out of proportion, or more than the
+// limit; a processor that is slower than the limit's is one on which merely reading the same files
+// takes a good part of that.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
@@ -48,6 +49,8 @@ constexpr int kRounds = 5;
 constexpr double kMostMs = 100.0;
 /// In times of what the same files cost when they are only read.
 constexpr double kMostReads = 2.5;
+/// By the clock, in times of the processor's limit: others may want the processor as well.
+constexpr double kMostClock = 10.0;
 /// Larger than the ratio of sizes by what caches may cost.
 constexpr double kMostTime = 2.0 * kRatio, kMostMemory = 1.2 * kRatio;
 
@@ -145,14 +148,16 @@ bool within(const char* what, double ratio, double most) {
   return ratio <= most;
 }
 
-bool in_time(const char* what, double ms, double reads_ms) {
+bool in_time(const char* what, const Times& took, double reads_ms) {
 #ifdef PCIASSIGN_SANITIZED
-  (void)what, (void)ms, (void)reads_ms;
+  (void)what, (void)took, (void)reads_ms;
   return true;  // The sanitizers' time is not ours.
 #else
   const double most = std::max(kMostMs, kMostReads * reads_ms);
-  if (ms <= most) return true;
-  fmt::print("{} takes {:.1f} ms, at most {:.1f} ms are right here\n", what, ms, most);
+  if (took.cpu_ms <= most && took.clock_ms <= kMostClock * most) return true;
+  fmt::print(
+      "{} takes {:.1f} ms of the processor, {:.1f} ms by the clock; right are {:.1f} and {:.1f}\n",
+      what, took.cpu_ms, took.clock_ms, most, kMostClock * most);
   return false;
 #endif
 }
@@ -172,7 +177,7 @@ int main(int argc, char** argv) {
   well = within("memory", static_cast<double>(large.bytes) / static_cast<double>(small.bytes),
                 kMostMemory) &&
          well;
-  well = in_time("the inventory", large.inventory.clock_ms, large.reads_ms) && well;
-  well = in_time("the plan", large.plan.clock_ms, large.reads_ms) && well;
+  well = in_time("the inventory", large.inventory, large.reads_ms) && well;
+  well = in_time("the plan", large.plan, large.reads_ms) && well;
   return check && !well ? 1 : 0;
 }

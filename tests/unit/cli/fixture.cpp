@@ -133,7 +133,7 @@ daemon::UniqueFd DaemonTest::connect() {
   std::strncpy(address.sun_path, config.paths.socket.c_str(), sizeof(address.sun_path) - 1);
   daemon::UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   EXPECT_EQ(::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)), 0);
-  const timeval limit{5, 0};
+  const timeval limit{kPatience.count(), 0};
   ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
   return fd;
 }

@@ -54,10 +54,12 @@ class DaemonTest : public ::testing::Test {
     reactor_->post([&task] { task(); });
     return future.get();
   }
-  /// Waits, for at most a few seconds, until `condition` holds on the loop.
+  /// Waits until `condition` holds on the loop: not for ever, but as long as it takes a machine
+  /// that has much else to do.
   template <class F>
   [[nodiscard]] bool eventually(F condition) {
-    for (int i = 0; i < 500; ++i) {
+    for (const auto end = std::chrono::steady_clock::now() + kPatience;
+         std::chrono::steady_clock::now() < end;) {
       if (on_loop(condition)) return true;
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
     }
@@ -70,6 +72,7 @@ class DaemonTest : public ::testing::Test {
   /// Of the daemon that runs; use it on the loop.
   daemon::Commands& commands() { return core_->commands(); }
 
+  static constexpr std::chrono::seconds kPatience{120};
   const Sbdf nic{0, 0, 4, 0}, disk{0, 0, 5, 0};
   sim::World world;
   config::DaemonConfig config;

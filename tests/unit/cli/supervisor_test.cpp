@@ -140,7 +140,8 @@ class Supervised : public DaemonTest {
         .value();
   }
   bool reaches(const std::string& state) {
-    for (int i = 0; i < 500; ++i) {
+    for (const auto end = std::chrono::steady_clock::now() + kPatience;
+         std::chrono::steady_clock::now() < end;) {
       if (view().state == state) return true;
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
     }
