@@ -21,7 +21,7 @@ PLAIN_TESTS ?= ON
 
 CMAKE_FLAGS := -DCMAKE_INSTALL_PREFIX=$(PREFIX) -DCMAKE_INSTALL_SYSCONFDIR=/etc
 
-.PHONY: all help setup-build setup-all modules modules-backports userspace demo test test-machine test-sanitized check unit unit-sanitized \
+.PHONY: all help setup-build setup-all modules modules-backports userspace demo test test-images test-machine test-sanitized check unit unit-sanitized \
 	doc lint sparse testbed testbed-debug bench fuzz install clean
 
 all: modules userspace ## build the modules, the library, the daemon and the command line
@@ -92,9 +92,13 @@ demo: setup-all all ## the main job on real Xen, told step by step
 	scripts/demo
 
 # The units run once, under the sanitizers; `make check` runs the same ones without.
-test: PLAIN_TESTS := OFF
-test: setup-build modules sparse lint userspace ## everything: modules, lint, units under sanitizers, short fuzz and bench runs, the demo, all scenarios
+test: setup-build modules sparse lint ## everything: modules, lint, units under sanitizers, short fuzz and bench runs, the demo, all scenarios
+	$(MAKE) -j2 PLAIN_TESTS=OFF userspace test-images
 	$(MAKE) -j2 PLAIN_TESTS=OFF test-machine test-sanitized
+
+# Much of this is one process at a time.
+test-images: setup-all
+	scripts/testbed base
 
 test-machine:
 	$(MAKE) -j1 demo

@@ -328,11 +328,15 @@ build_kernels() {
 	build_debug_images
 }
 
-build_images() {
+build_base_images() {
 	layer disk build_disk "$images/base/key" "$images/kernel/key"
 	layer initramfs build_initramfs "$images/base/key" "$images/kernel/key" "$images/tools/key" \
 		"$parts"/guest-{init,modules} "$(declare -f busybox_root take take_libraries take_modules)"
 	layer hostile build_hostile "$kernel_package_version" "$kver" "$top"/tests/testbed/hostile/* "$top/kmod/wire/pciif.h" "$(declare -f pack_cpio)"
 	layer testmodules build_testmodules "$kver" "$kernel_package_version" "$top"/tests/testbed/modules/*
+}
+
+# What `make install` has put into $work/install.
+build_product_image() {
 	layer product build_product "$images/initramfs/key" "$(product_id)" "$(declare -f index_modules)"
 }
