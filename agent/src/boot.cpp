@@ -2,10 +2,14 @@
 #include "boot.hpp"
 
 #include <fcntl.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <xen/grant_table.h>
+// After it: it wants its types.
+#include <xen/gntdev.h>
 
 #include <csignal>
 
@@ -49,6 +53,15 @@ std::vector<std::string> load_modules(const std::vector<std::string>& paths) {
       words.push_back(fail_errno("module " + path).value().message);
   }
   return words;
+}
+
+void make_grant_pages() {
+  const Fd gntdev(open("/dev/xen/gntdev", O_RDWR | O_CLOEXEC));
+  // It takes a page when a mapping is announced, of whatever; the kernel keeps the rest when it
+  // goes.
+  ioctl_gntdev_map_grant_ref map{};
+  map.count = 1;
+  if (gntdev) (void)ioctl(gntdev.get(), IOCTL_GNTDEV_MAP_GRANT_REF, &map);
 }
 
 int ask_init(int signal) {

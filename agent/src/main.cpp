@@ -202,6 +202,7 @@ Result<int> serve(bool first, const std::string& path, const Words& words, const
       words(failed);
       notes += (notes.empty() ? "" : "; ") + failed;
     }
+    make_grant_pages();
     if (!machine.backend_driver(config->kind))
       agent.fail(fmt::format("the kernel has no back end for {}{}{}", to_string(config->kind),
                              notes.empty() ? "" : ": ", notes));

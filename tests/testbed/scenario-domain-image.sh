@@ -29,8 +29,8 @@ for made in "$net" "$block"; do
 	((size < 16 * 1024 * 1024)) || fail "the image of $name is larger than 16 MiB"
 	assert_equal "the kernel's content" "$(sha256sum <$kernel)" "$(sha256sum <"$domains/$name/kernel")"
 done
-assert_equal "modules of the network image" pcifront,e1000e,xen_netback,llc,stp,bridge "$(jq -r '.image.modules | join(",")' <<<"$net")"
-assert_match "modules of the block image" '(^|,)nvme_core,nvme,xen_blkback$' "$(jq -r '.image.modules | join(",")' <<<"$block")"
+assert_equal "modules of the network image" pcifront,e1000e,xen_gntdev,xen_netback,llc,stp,bridge "$(jq -r '.image.modules | join(",")' <<<"$net")"
+assert_match "modules of the block image" '(^|,)nvme_core,nvme,xen_gntdev,xen_blkback$' "$(jq -r '.image.modules | join(",")' <<<"$block")"
 must_fail 5 pciassign domain create net1 --class net --device 00:03.0 --kernel "$kernel" --no-start
 must_fail 5 pciassign domain create net2 --class net --device 00:04.0 --kernel "$kernel" --no-start
 must_fail 3 pciassign domain create net2 --class net --device 00:03.0,allow=no-reset --no-start

@@ -62,6 +62,9 @@ void add_helpers(const Device& device, config::DriverClass driver_class,
 }
 
 void add_back_end(const Spec& spec, std::vector<Wanted>& wanted) {
+  // The agent has the kernel make the pages for guests' grants by it, before a guest waits for
+  // them.
+  wanted.push_back({{"xen-gntdev"}, {}, true});
   if (spec.driver_class == config::DriverClass::net) {
     wanted.push_back({{"xen-netback"}, "the back end"});
     if (spec.net_mode == "bridge") wanted.push_back({{"bridge"}, "the bridge"});

@@ -102,8 +102,8 @@ TEST_F(Image, of_a_network_driver_domain_has_what_it_needs_in_order) {
   ASSERT_TRUE(made) << made.error().message;
   EXPECT_EQ(made->kernel_version, kMadeUpVersion);
   EXPECT_EQ(made->kernel, made_up_elf());
-  EXPECT_THAT(made->modules, ElementsAre("xen_pcifront", "phy", "ptp", "nic", "late", "xen_netback",
-                                         "stp", "bridge"));
+  EXPECT_THAT(made->modules, ElementsAre("xen_pcifront", "phy", "ptp", "nic", "late", "xen_gntdev",
+                                         "xen_netback", "stp", "bridge"));
   EXPECT_THAT(made->firmware, ElementsAre("made-up/nic.bin"));
 
   const auto files = read_cpio(made->initramfs);
@@ -121,6 +121,7 @@ TEST_F(Image, of_a_network_driver_domain_has_what_it_needs_in_order) {
             "\n  \"/lib/modules/6.1.0-made-up/ptp.ko\","
             "\n  \"/lib/modules/6.1.0-made-up/nic.ko\","
             "\n  \"/lib/modules/6.1.0-made-up/late.ko\","
+            "\n  \"/lib/modules/6.1.0-made-up/xen_gntdev.ko\","
             "\n  \"/lib/modules/6.1.0-made-up/xen_netback.ko\","
             "\n  \"/lib/modules/6.1.0-made-up/stp.ko\","
             "\n  \"/lib/modules/6.1.0-made-up/bridge.ko\",\n]\n"
@@ -186,7 +187,8 @@ TEST_F(Image, of_a_block_driver_domain_has_the_file_systems_that_it_mounts) {
   spec.mounts.push_back({"/dev/nvme0n1p1", "/srv/images", "ext4"});
   const auto made = build();
   ASSERT_TRUE(made) << made.error().message;
-  EXPECT_THAT(made->modules, ElementsAre("xen_pcifront", "nvme", "xen_blkback", "ext4", "loop"));
+  EXPECT_THAT(made->modules,
+              ElementsAre("xen_pcifront", "nvme", "xen_gntdev", "xen_blkback", "ext4", "loop"));
   const auto files = read_cpio(made->initramfs);
   EXPECT_TRUE(files.at("srv/images").directory);
   EXPECT_THAT(files.at("etc/pciassign-agent.toml").content,
