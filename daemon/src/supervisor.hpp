@@ -79,6 +79,7 @@ class Supervisor {
     /// Of these back ends, as last looked for. Only their states are read anew with each event.
     std::set<DomId> backends;
     std::optional<std::vector<supervision::DependentFacts>> dependents;
+    bool moved = false;  ///< Some of them since then, to another back end.
     std::vector<Waiter> waiters;
     bool dirty = false;
   };
@@ -89,6 +90,8 @@ class Supervisor {
                                     const Result<std::vector<AttachmentRecord>>& records);
   bool find_dependents_of(Entry& entry, const supervision::Facts& facts);
   void gather_dependents(Entry& entry, supervision::Facts& facts);
+  void look_at_states(const Entry& entry, supervision::Facts& facts,
+                      const std::set<DomId>& backends);
   std::optional<Replacement> plan_of(const Dependent& dependent, const Entry& entry,
                                      std::vector<Dependent>& planned);
   void find_stray(const Entry& entry, supervision::Facts& facts);
@@ -103,6 +106,7 @@ class Supervisor {
   bool save(Entry& entry, bool durable);
   void perform(Entry& entry, const supervision::Action& action);
   void begin_rename(const supervision::Rename& rename);
+  void begin_reconnect(Entry& entry, const supervision::Reconnect& what);
   void begin_create(Entry& entry, const supervision::Create& create);
   void begin_destroy(Entry& entry, const supervision::Destroy& destroy);
   void begin_fence(Entry& entry, DomId domid);

@@ -42,11 +42,7 @@ void Supervisor::perform(Entry& entry, const supervision::Action& action) {
         } else if constexpr (std::is_same_v<T, s::GiveDevices>) {
           watcher_.take_over(what.domid, entry.core.config().name);
         } else if constexpr (std::is_same_v<T, s::Reconnect>) {
-          entry.dependents.reset();
-          if (auto done = reconnect(toolstack_.ports().store, what.dependent, what.domid);
-              !done && done.error().kind != ErrorKind::not_found)
-            log_.warning("driver-domain", done.error().message,
-                         {{"domain", entry.core.config().name}});
+          begin_reconnect(entry, what);
         } else if constexpr (std::is_same_v<T, s::Remove>) {
           begin_remove(entry, what);
         } else if constexpr (std::is_same_v<T, s::Add>) {
@@ -75,6 +71,21 @@ void Supervisor::begin_rename(const supervision::Rename& rename) {
   if (!done) log_.warning("driver-domain", done.error().message);
   // Nobody attaches to what is to be gone.
   if (rename.dead) watcher_.adopt(rename.domid);
+}
+
+/// The list of dependents follows. Another look at every guest's devices would take dom0's time now
+/// that the guests need it: it comes when they are connected.
+void Supervisor::begin_reconnect(Entry& entry, const supervision::Reconnect& what) {
+  const auto done = reconnect(toolstack_.ports().store, what.dependent, what.domid);
+  if (done && entry.dependents) {
+    for (supervision::DependentFacts& one : *entry.dependents)
+      if (one.dependent == what.dependent) one.dependent.backend = what.domid;
+    entry.moved = true;
+    return;
+  }
+  entry.dependents.reset();
+  if (!done && done.error().kind != ErrorKind::not_found)
+    log_.warning("driver-domain", done.error().message, {{"domain", entry.core.config().name}});
 }
 
 std::function<void(Result<void>)> Supervisor::then(

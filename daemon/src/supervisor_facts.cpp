@@ -145,30 +145,27 @@ bool Supervisor::find_dependents_of(Entry& entry, const Facts& facts) {
   std::vector<Dependent> planned;  // Their numbers are taken, though nothing has them yet.
   for (const auto& pending : state.additions) planned.push_back(pending.added);
   entry.dependents.emplace();
+  auto found = find_dependents(store, entry.backends);
+  if (!found) {
+    log_.warning("driver-domain", found.error().message, {{"domain", entry.core.config().name}});
+    return false;
+  }
   bool all = true;
-  for (const DomId backend : entry.backends) {
-    auto found = find_dependents(store, backend);
-    if (!found) {
-      log_.warning("driver-domain", found.error().message, {{"domain", entry.core.config().name}});
+  for (Dependent& dependent : *found) {
+    // Records of guests that are gone stay behind where xl was killed.
+    if (!facts.all.contains(dependent.guest)) continue;
+    const auto recovery = recovery_of(store, dependent.guest);
+    if (!recovery) {  // One that follows must not lose its device for that.
       all = false;
       continue;
     }
-    for (Dependent& dependent : *found) {
-      // Records of guests that are gone stay behind where xl was killed.
-      if (!facts.all.contains(dependent.guest)) continue;
-      const auto recovery = recovery_of(store, dependent.guest);
-      if (!recovery) {  // One that follows must not lose its device for that.
-        all = false;
-        continue;
-      }
-      supervision::DependentFacts& one = entry.dependents->emplace_back();
-      one.recovery = *recovery;
-      one.guest_name = bounded(toolstack_.domain_name(dependent.guest).value_or(""));
-      const bool here = state.instance && state.instance->domid == backend;
-      if (!here && one.recovery == Recovery::remove_and_add)
-        one.replacement = plan_of(dependent, entry, planned);
-      one.dependent = std::move(dependent);
-    }
+    supervision::DependentFacts& one = entry.dependents->emplace_back();
+    one.recovery = *recovery;
+    one.guest_name = bounded(toolstack_.domain_name(dependent.guest).value_or(""));
+    const bool here = state.instance && state.instance->domid == dependent.backend;
+    if (!here && one.recovery == Recovery::remove_and_add)
+      one.replacement = plan_of(dependent, entry, planned);
+    one.dependent = std::move(dependent);
   }
   return all;
 }
@@ -181,27 +178,45 @@ void Supervisor::gather_dependents(Entry& entry, Facts& facts) {
     if (there == facts.all.end() || there->second == old.uuid) backends.insert(*old.domid);
   }
   if (state.instance && state.instance->domid) backends.insert(*state.instance->domid);
+  const auto find = [&] {
+    entry.backends = backends;
+    entry.moved = false;
+    facts.dependents_seen = find_dependents_of(entry, facts);
+    look_at_states(entry, facts, backends);
+  };
   facts.dependents_seen = true;
   // What is to be added may be there by now: nothing is added twice.
-  if (!entry.dependents || entry.backends != backends || !state.additions.empty()) {
-    entry.backends = std::move(backends);
-    facts.dependents_seen = find_dependents_of(entry, facts);
-  }
-  Store& store = toolstack_.ports().store;
+  if (!entry.dependents || !std::ranges::includes(entry.backends, backends) ||
+      !state.additions.empty())
+    find();
+  else
+    look_at_states(entry, facts, backends);
+  const bool connected =
+      std::ranges::all_of(facts.dependents, [](const auto& one) { return one.state.connected(); });
+  // Somebody may have got a device of the former domain since.
+  if (entry.moved && connected) find();
+  facts.dependents_complete = facts.dependents_seen && !entry.moved;
+  if (!facts.dependents_seen) entry.dependents.reset();
   std::set<std::string> paths;
+  for (const auto& one : facts.dependents)
+    for (std::string& path : watched_paths(one.dependent)) paths.insert(std::move(path));
+  follow(entry, entry.core.needs_dependents() ? std::move(paths) : std::set<std::string>());
+}
+
+void Supervisor::look_at_states(const Entry& entry, Facts& facts, const std::set<DomId>& backends) {
+  const auto& state = entry.core.state();
+  Store& store = toolstack_.ports().store;
+  facts.dependents.clear();
   for (supervision::DependentFacts one : *entry.dependents) {
     const Dependent& dependent = one.dependent;
-    if (!facts.all.contains(dependent.guest)) continue;
+    if (!facts.all.contains(dependent.guest) || !backends.contains(dependent.backend)) continue;
     if (auto now = state_of(store, dependent)) one.state = *now;
     if (state.instance && state.instance->domid == dependent.backend)
       one.traffic =
           read(fmt::format("{}/traffic/{}-{}-{}", agent_path(dependent.backend),
                            to_string(dependent.kind), dependent.guest, dependent.devid)) == "1";
-    for (std::string& path : watched_paths(dependent)) paths.insert(std::move(path));
     facts.dependents.push_back(std::move(one));
   }
-  if (!facts.dependents_seen) entry.dependents.reset();
-  follow(entry, entry.core.needs_dependents() ? std::move(paths) : std::set<std::string>());
 }
 
 void Supervisor::follow(Entry& entry, std::set<std::string> paths) {

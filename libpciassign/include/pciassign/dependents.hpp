@@ -5,6 +5,7 @@
 #pragma once
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,9 +30,9 @@ struct Dependent {
   bool operator==(const Dependent&) const = default;  ///< All fields.
 };
 
-/// The devices of all guests whose back end is in `backend`, by guest, kind and number. A driver
-/// domain that is gone still has its dependents: until they are connected to another one.
-Result<std::vector<Dependent>> find_dependents(StoreView& store, DomId backend);
+/// The devices of all guests whose back end is in one of `backends`, by guest, kind and number. A
+/// driver domain that is gone still has its dependents: until they are connected to another one.
+Result<std::vector<Dependent>> find_dependents(StoreView& store, const std::set<DomId>& backends);
 /// The same device as it is now; empty when the toolstack has removed it.
 Result<std::optional<Dependent>> find_dependent(StoreView& store, DomId guest, DependentKind kind,
                                                 std::uint32_t devid);

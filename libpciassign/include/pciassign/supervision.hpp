@@ -111,6 +111,8 @@ struct Facts {
   std::optional<std::pair<std::string, DomId>> stray;
   std::vector<DependentFacts> dependents;
   bool dependents_seen = false;  ///< They were looked for, and all were found.
+  /// Nobody can have got another one since they were looked for.
+  bool dependents_complete = true;
 
   [[nodiscard]] bool lists(const Dependent& device) const;
 };

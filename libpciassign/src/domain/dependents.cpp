@@ -91,12 +91,17 @@ std::string_view to_string(Recovery recovery) noexcept {
 
 Result<std::optional<Dependent>> find_dependent(StoreView& store, DomId guest, DependentKind kind,
                                                 std::uint32_t devid) {
-  auto record = detail::read_record(store, {guest, kind, devid, 0, {}});
-  if (!record) return tl::unexpected(record.error());
-  return detail::dependent_of(guest, kind, devid, *record);
+  const auto path = detail::record_path({guest, kind, devid, 0, {}});
+  std::map<std::string, std::string> record;
+  for (const char* node : {"backend", kind == DependentKind::vif ? "mac" : "dev"}) {
+    auto value = store.read(fmt::format("{}/{}", path, node));
+    if (!value) return tl::unexpected(value.error());
+    if (*value) record[node] = **value;
+  }
+  return detail::dependent_of(guest, kind, devid, record);
 }
 
-Result<std::vector<Dependent>> find_dependents(StoreView& store, DomId backend) {
+Result<std::vector<Dependent>> find_dependents(StoreView& store, const std::set<DomId>& backends) {
   auto guests = numbers_in(store, "/libxl");
   if (!guests) return tl::unexpected(guests.error());
   std::vector<Dependent> found;
@@ -107,7 +112,7 @@ Result<std::vector<Dependent>> find_dependents(StoreView& store, DomId backend) 
       for (const auto devid : *devids) {
         auto dependent = find_dependent(store, guest, kind, devid);
         if (!dependent) return tl::unexpected(dependent.error());
-        if (*dependent && (*dependent)->backend == backend) found.push_back(**dependent);
+        if (*dependent && backends.contains((*dependent)->backend)) found.push_back(**dependent);
       }
     }
   }

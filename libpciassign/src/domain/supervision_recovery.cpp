@@ -191,7 +191,7 @@ void Supervision::look_at_dependents(const Facts& facts) {
       begin_replacement(one, facts);
     }
   }
-  if (all_here) state_.former.clear();
+  if (all_here && facts.dependents_complete) state_.former.clear();
 }
 
 void Supervision::end_recovery(const Facts& facts) {

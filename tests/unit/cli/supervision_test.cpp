@@ -58,6 +58,7 @@ class World {
   bool children_end_late = false;  ///< What the daemon's death kills has done its work already.
   int die_at = -1;                 ///< The daemon dies before this action (negative: it does not).
   int actions = 0;
+  bool dependents_complete = true;
 
   World() {
     config.name = "net";
@@ -91,6 +92,7 @@ class World {
     }
     for (const auto& [domid, uuid] : guest_domains) facts.all[domid] = uuid;
     if (core->needs_dependents() && core->can_connect(facts)) find_dependents(facts);
+    facts.dependents_complete = dependents_complete;
     return facts;
   }
   void find_dependents(Facts& facts) {
@@ -423,6 +425,19 @@ TEST_F(Life, a_crash_is_recovered_from_and_the_guests_follow_in_place) {
   EXPECT_THAT(world.core->state().former, IsEmpty());
   world.pass(400s);
   EXPECT_EQ(world.view().crashes, 0U) << "the window is over";
+}
+
+TEST_F(Life, the_former_domain_is_remembered_while_somebody_may_have_a_device_of_it) {
+  begin();
+  world.add_guest(7);
+  world.dependents_complete = false;
+  world.crash();
+  world.settle();
+  expect_good(world);
+  EXPECT_EQ(world.core->state().former.size(), 1U);
+  world.dependents_complete = true;
+  world.settle();
+  EXPECT_THAT(world.core->state().former, IsEmpty());
 }
 
 TEST_F(Life, a_guest_without_the_module_loses_its_device_and_gets_another) {

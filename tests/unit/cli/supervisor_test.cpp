@@ -314,6 +314,32 @@ TEST_F(SupervisedWithGuest, its_device_outlives_a_daemon_that_dies_before_it_is_
   EXPECT_FALSE(logged("dependent-failed"));
 }
 
+TEST_F(SupervisedWithGuest, a_device_that_the_former_domain_got_last_follows_too) {
+  begin_with_guest();
+  on_loop([&] {
+    world.store.put("/local/domain/30/data/pciassign/reconnect", "1");
+    return 0;
+  });
+  crash(10);
+  ASSERT_TRUE(has_nic(11));
+  ASSERT_TRUE(vanishes(10));
+  say(11, "ready");
+  const auto follows = [&](const std::string& device) {
+    return eventually([&] {
+      return world.store.tree().read("/libxl/30/device/vif/" + device + "/backend") ==
+             "/local/domain/11/backend/vif/30/" + device;
+    });
+  };
+  ASSERT_TRUE(follows("0"));
+  on_loop([&] {
+    put_vif(world, "30", "1", 10);
+    world.store.put("/local/domain/30/device/vif/0/state", "4");
+    world.store.put("/local/domain/11/backend/vif/30/0/state", "4");
+    return 0;
+  });
+  EXPECT_TRUE(follows("1"));
+}
+
 TEST_F(SupervisedWithGuest, its_device_is_not_removed_where_nothing_can_be_written_down) {
   begin_with_guest();
   std::filesystem::create_directory(config.paths.state / "supervisor" / "net.json.new");

@@ -20,7 +20,7 @@ TEST(FindDependents, AreThoseOfTheDomainByGuestKindAndNumber) {
   scene.add_vif(kGuestB, 3, kBackend);
   scene.add_vbd(kGuestA, kBackend);
   scene.add_vif(kGuestA, 0, kBackend);
-  auto found = find_dependents(scene.store, kBackend);
+  auto found = find_dependents(scene.store, {kBackend});
   ASSERT_TRUE(found) << found.error().message;
   EXPECT_THAT(*found,
               ElementsAre(scene.vif(kGuestA, 0), scene.vbd(kGuestA), scene.vif(kGuestB, 3)));
@@ -28,11 +28,23 @@ TEST(FindDependents, AreThoseOfTheDomainByGuestKindAndNumber) {
   EXPECT_EQ(found->at(1).name, "xvdb");
 }
 
+TEST(FindDependents, MayBeThoseOfSeveralDomains) {
+  DomainScene scene;
+  scene.add_vif(kGuestB, 0, kOtherBackend);
+  scene.add_vif(kGuestA, 0, kBackend);
+  scene.add_vif(kGuestA, 1, kNewBackend);
+  auto found = find_dependents(scene.store, {kBackend, kOtherBackend});
+  ASSERT_TRUE(found) << found.error().message;
+  auto other = scene.vif(kGuestB, 0);
+  other.backend = kOtherBackend;
+  EXPECT_THAT(*found, ElementsAre(scene.vif(kGuestA, 0), other));
+}
+
 TEST(FindDependents, OutliveTheirDriverDomain) {
   DomainScene scene;
   scene.add_vif(kGuestA, 0, kBackend);
   scene.destroy(kBackend);
-  auto found = find_dependents(scene.store, kBackend);
+  auto found = find_dependents(scene.store, {kBackend});
   ASSERT_TRUE(found) << found.error().message;
   EXPECT_THAT(*found, ElementsAre(scene.vif(kGuestA, 0)));
 }
@@ -44,7 +56,7 @@ TEST(FindDependents, AreNotRecordsOfAnotherForm) {
         "/local/domain/7/backend/vbd/3/51713", "/local/domain/7",
         "/local/domain/7x/backend/vbd/3/51712", "/local/domain/", ""})
     scene.store.put("/libxl/3/device/vbd/51712/backend", path);
-  auto found = find_dependents(scene.store, kBackend);
+  auto found = find_dependents(scene.store, {kBackend});
   ASSERT_TRUE(found) << found.error().message;
   EXPECT_THAT(*found, IsEmpty());
 }
@@ -53,11 +65,11 @@ TEST(FindDependents, FailWhereXenstoreDoes) {
   DomainScene scene;
   scene.add_vif(kGuestA, 0, kBackend);
   const auto calls = scene.faults.calls();
-  ASSERT_TRUE(find_dependents(scene.store, kBackend));
+  ASSERT_TRUE(find_dependents(scene.store, {kBackend}));
   const auto needed = scene.faults.calls() - calls;
   for (std::size_t nth = 1; nth <= needed; ++nth) {
     scene.faults.fail_nth(nth);
-    EXPECT_FALSE(find_dependents(scene.store, kBackend)) << nth;
+    EXPECT_FALSE(find_dependents(scene.store, {kBackend})) << nth;
     scene.faults.clear();
   }
 }
@@ -93,10 +105,10 @@ TEST(Reconnect, MakesTheBackEndFromTheRecord) {
                    {"/local/domain/9/backend/vif/3/0/hotplug-status", ""},
                    {"/local/domain/9/backend/vif/3/0/script", "/etc/xen/scripts/vif-bridge"},
                    {"/local/domain/9/backend/vif/3/0/type", "vif"}}));
-  auto found = find_dependents(scene.store, kNewBackend);
+  auto found = find_dependents(scene.store, {kNewBackend});
   ASSERT_TRUE(found);
   EXPECT_THAT(*found, SizeIs(1));
-  EXPECT_THAT(find_dependents(scene.store, kBackend).value(), IsEmpty());
+  EXPECT_THAT(find_dependents(scene.store, {kBackend}).value(), IsEmpty());
 }
 
 TEST(Reconnect, LeavesNothingOfTheFormerConnection) {
