@@ -29,7 +29,9 @@ class RealToolstack final : public cli::LocalToolstack {
     if (!xen) return tl::unexpected<Error>(xen.error());
     auto store = open_store();
     if (!store) return tl::unexpected<Error>(store.error());
-    auto journal = open_journal("/var/lib/pciassign/journal");
+    const auto boot = boot_id();
+    if (!boot) return tl::unexpected<Error>(boot.error());
+    auto journal = open_journal("/run/pciassign/journal", *boot);
     if (!journal) return tl::unexpected<Error>(journal.error());
     real->xen_ = std::move(*xen);
     real->store_ = std::move(*store);

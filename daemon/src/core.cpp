@@ -16,20 +16,20 @@ constexpr std::array kWatches{"@introduceDomain", "@releaseDomain", "backend/pci
 
 }  // namespace
 
-Core::Core(Reactor& reactor, Ports ports, const config::DaemonConfig& config, Log& log,
-           std::unique_ptr<Xl> xl)
+Core::Core(Reactor& reactor, Ports ports, const config::DaemonConfig& config,
+           const std::string& boot, Log& log, std::unique_ptr<Xl> xl)
     : reactor_(reactor),
       log_(log),
       paths_(config.paths),
       xl_path_(config.paths.xl),
       toolstack_(ports, config.settings),
-      files_(config.paths.state),
+      files_(config.paths.runtime, boot),
       scheduler_(reactor, ports, log, metrics_, config.limits.plans),
       reconciler_(reactor, toolstack_, scheduler_, log, metrics_),
       watcher_(reactor, toolstack_, scheduler_, files_, log, metrics_),
       xl_(xl ? std::move(xl) : make_xl(reactor, [this] { return xl_program(); })),
       supervisor_(reactor, toolstack_, scheduler_, watcher_, *xl_, log, metrics_,
-                  config.paths.state / "supervisor"),
+                  {config.paths.runtime / "supervisor", config.paths.state / "supervisor", boot}),
       commands_(toolstack_, scheduler_, reconciler_, watcher_, supervisor_, files_, log, metrics_),
       server_(reactor, commands_, log, config.limits),
       metrics_output_(reactor, log, [this] { return metrics_text(); }) {
@@ -71,8 +71,9 @@ bool Core::reconfigure(const config::DaemonConfig& config) {
   server_.set_limits(config.limits);
   metrics_output_.set_file(config.paths.metrics_file);
   xl_path_ = config.paths.xl;
-  return config.paths.state == paths_.state && config.paths.socket == paths_.socket &&
-         config.paths.sysfs == paths_.sysfs && config.paths.metrics_socket == paths_.metrics_socket;
+  return config.paths.state == paths_.state && config.paths.runtime == paths_.runtime &&
+         config.paths.socket == paths_.socket && config.paths.sysfs == paths_.sysfs &&
+         config.paths.metrics_socket == paths_.metrics_socket;
 }
 
 Result<void> Core::start(UniqueFd listening) {

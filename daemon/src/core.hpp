@@ -22,9 +22,9 @@ namespace pciassign::daemon {
 
 class Core {
  public:
-  /// `xl` is for tests; by default it is what the configuration says.
-  Core(Reactor& reactor, Ports ports, const config::DaemonConfig& config, Log& log,
-       std::unique_ptr<Xl> xl = nullptr);
+  /// `boot`: boot_id(). `xl` is for tests; by default it is what the configuration says.
+  Core(Reactor& reactor, Ports ports, const config::DaemonConfig& config, const std::string& boot,
+       Log& log, std::unique_ptr<Xl> xl = nullptr);
   ~Core();
   Core(const Core&) = delete;
   Core& operator=(const Core&) = delete;

@@ -9,6 +9,7 @@
 #include <cstdlib>
 
 #include "core.hpp"
+#include "former_state.hpp"
 #include "pciassign/journal.hpp"
 #include "service.hpp"
 #include "version.hpp"
@@ -34,7 +35,7 @@ Result<Configured> read_domains(const config::DaemonConfig& config) {
 struct Options {
   std::string config_file = "/etc/pciassign/pciassignd.toml";
   bool config_given = false;
-  std::string state, socket, assignments, log_level;
+  std::string state, runtime, socket, assignments, log_level;
   bool foreground = false;
 };
 
@@ -53,6 +54,7 @@ Result<config::DaemonConfig> read_config(const Options& options) {
     return read;  // Without the file the defaults serve, unless it was asked for.
   }
   if (!options.state.empty()) config.paths.state = options.state;
+  if (!options.runtime.empty()) config.paths.runtime = options.runtime;
   if (!options.socket.empty()) config.paths.socket = options.socket;
   if (!options.assignments.empty()) config.paths.assignments = options.assignments;
   if (!options.log_level.empty()) {
@@ -87,7 +89,7 @@ Result<void> reload(const Options& options, Core& core, Log& log) {
   const bool all = core.reconfigure(*config);
   core.set_assignments(std::move(domains->assignments), std::move(domains->domains));
   log.info("config", "configuration read again");
-  if (!all) log.warning("config", "other paths of state, socket or sysfs need a restart");
+  if (!all) log.warning("config", "other paths of state, runtime, socket or sysfs need a restart");
   return {};
 }
 
@@ -119,7 +121,9 @@ int run(const Options& options) {
   if (!store) return complain(store.error());
   std::error_code ec;
   std::filesystem::create_directories(config->paths.state, ec);
-  const auto journal = open_journal(config->paths.state / "journal");
+  const auto boot = boot_id();
+  if (!boot) return complain(boot.error());
+  const auto journal = open_journal(config->paths.runtime / "journal", *boot);
   if (!journal) return complain(journal.error());
   const auto pci = make_sysfs_pci_bus(config->paths.sysfs);
   const auto clock = make_steady_clock();
@@ -127,7 +131,10 @@ int run(const Options& options) {
   Reactor reactor;
   int status = EXIT_SUCCESS;
   {
-    Core core(reactor, Ports{**xen, **store, *pci, **journal, *clock}, *config, log);
+    const Ports ports{**xen, **store, *pci, **journal, *clock};
+    if (const auto settled = settle_former_state(ports, config->paths, *boot, log); !settled)
+      return complain(settled.error());
+    Core core(reactor, ports, *config, *boot, log);
     core.set_assignments(std::move(domains->assignments), std::move(domains->domains));
     core.on_store_lost = [&] {
       status = EXIT_FAILURE;
@@ -170,7 +177,8 @@ constexpr auto kUsage =
 Usage: pciassignd [OPTION]...
 
   --config FILE        configuration file (/etc/pciassign/pciassignd.toml)
-  --state-dir DIR      what was granted to whom
+  --state-dir DIR      what outlasts a boot
+  --runtime-dir DIR    what was granted to whom in this boot
   --socket PATH        control socket
   --assignments DIR    directory of assignments
   --log-level LEVEL    debug, info, warning or error
@@ -183,6 +191,7 @@ Usage: pciassignd [OPTION]...
 std::optional<int> parse(int argc, char** argv, Options& options) {
   constexpr option kOptions[]{{"config", required_argument, nullptr, 'c'},
                               {"state-dir", required_argument, nullptr, 's'},
+                              {"runtime-dir", required_argument, nullptr, 'r'},
                               {"socket", required_argument, nullptr, 'k'},
                               {"assignments", required_argument, nullptr, 'a'},
                               {"log-level", required_argument, nullptr, 'l'},
@@ -198,6 +207,9 @@ std::optional<int> parse(int argc, char** argv, Options& options) {
         break;
       case 's':
         options.state = ::optarg;
+        break;
+      case 'r':
+        options.runtime = ::optarg;
         break;
       case 'k':
         options.socket = ::optarg;

@@ -51,6 +51,8 @@ inline constexpr std::array kMessageIds{
     MessageId{"driver-domain-failed", "f0ef19fd7df04a0c98bba0912040340d"},
     MessageId{"driver-domain-given-up", "5dd8598888fd4f7e8de29067ac25ec0e"},
     MessageId{"dependent-failed", "7d876094b8b94c5ca21b5e3c8c5805e5"},
+    MessageId{"former-record", "3b1d5e0c8f6a4d0f9a52c7e4d81b60f2"},
+    MessageId{"left-alone", "b6d20c5f4a374f1e8c1f0d3a97e2465b"},
     MessageId{"metrics-socket", "62c5a8b4fb504c11a1675c3e13eec0cb"},
 };
 

@@ -53,6 +53,7 @@ void Reconciler::begin(Plan plan) {
   if (scheduler_.conflict(plan.devices, plan.domid)) return;  // Asked again when that is over.
   const std::string title = plan.title, domain_name = plan.domain_name;
   const std::optional<DomId> domid = plan.domid;
+  const std::vector<Finding> findings = plan.findings;
   JobHandlers handlers;
   handlers.on_done = [this](const Plan& done, const PlanReport& report) {
     if (report.error) {
@@ -66,6 +67,12 @@ void Reconciler::begin(Plan plan) {
   };
   if (const Result<JobId> job = scheduler_.submit(std::move(plan), std::move(handlers)); !job) {
     if (job.error().kind != ErrorKind::busy) failed(title, job.error(), domid, domain_name);
+    return;
+  }
+  for (const Finding& finding : findings) {
+    std::vector<LogField> fields{{"code", finding.code}};
+    if (finding.device) fields.push_back({"bdf", finding.device->str()});
+    log_.warning("left-alone", finding.evidence, std::move(fields));
   }
 }
 

@@ -36,8 +36,7 @@ std::string new_uuid() {
 }  // namespace
 
 Supervisor::Supervisor(Reactor& reactor, Toolstack& toolstack, Scheduler& scheduler,
-                       DomainWatcher& watcher, Xl& xl, Log& log, Metrics& metrics,
-                       fs::path directory)
+                       DomainWatcher& watcher, Xl& xl, Log& log, Metrics& metrics, Places places)
     : reactor_(reactor),
       toolstack_(toolstack),
       scheduler_(scheduler),
@@ -45,8 +44,7 @@ Supervisor::Supervisor(Reactor& reactor, Toolstack& toolstack, Scheduler& schedu
       xl_(xl),
       log_(log),
       metrics_(metrics),
-      directory_(std::move(directory)),
-      boot_(read_text("/proc/sys/kernel/random/boot_id").substr(0, 36)),
+      places_(std::move(places)),
       timer_(reactor.make_timer()) {
   scheduler_.on_plan_over = [this](const Plan& plan, const PlanReport& report) {
     plan_over(plan, report);
@@ -70,7 +68,8 @@ void Supervisor::set_domains(config::DriverDomains domains) {
     for (const Waiter& waiter : entry.waiters)
       waiter.done(tl::unexpected<Error>(failure("is no longer configured", name)));
     std::error_code ec;
-    fs::remove(directory_ / (name + ".json"), ec);
+    for (const fs::path& directory : {places_.state, places_.history})
+      fs::remove(directory / (name + ".json"), ec);
     at = entries_.erase(at);
   }
   for (auto& [name, config] : domains) {
@@ -78,8 +77,7 @@ void Supervisor::set_domains(config::DriverDomains domains) {
       known->second.core.set_config(std::move(config));
       continue;
     }
-    supervision::State state =
-        supervision::read_state(read_text(directory_ / (name + ".json")), boot_, config.autostart);
+    supervision::State state = restore(config);
     entries_.try_emplace(name, Entry(Supervision(std::move(config), std::move(state), new_uuid)));
   }
 }
@@ -203,18 +201,58 @@ void Supervisor::run(Entry& entry) {
   answer(entry);
 }
 
+/// Releases before this one kept all of it where the history is now.
+supervision::State Supervisor::restore(const config::DriverDomain& config) {
+  const auto file = [&](const fs::path& directory) { return directory / (config.name + ".json"); };
+  for (const fs::path& directory : {places_.state, places_.history}) {
+    const std::string text = read_text(file(directory));
+    const auto boot = supervision::boot_of(text);
+    if (boot && *boot == places_.boot)
+      return supervision::read_state(text, places_.boot, config.autostart);
+    // Without identity it is history, which this place is not for.
+    if (boot || (!text.empty() && directory == places_.state))
+      log_.warning("former-record",
+                   fmt::format("dropped: {}: it is not of this boot; how the recoveries went stays",
+                               file(directory).string()),
+                   {{"domain", config.name}, {"file", file(directory).string()}});
+  }
+  return supervision::read_state(read_text(file(places_.history)), places_.boot, config.autostart);
+}
+
 /// Before anything is done: what is done without being written down nobody would take up again.
 bool Supervisor::save(Entry& entry, bool durable) {
-  std::string text = boost::json::serialize(supervision::to_json(entry.core.state(), boot_)) + "\n";
-  if (text == entry.saved) return true;
-  const fs::path file = directory_ / (entry.core.config().name + ".json");
+  std::string text =
+      boost::json::serialize(supervision::to_json(entry.core.state(), places_.boot)) + "\n";
+  if (text != entry.saved) {
+    if (!write(entry, places_.state, text, durable)) return false;
+    entry.saved = std::move(text);
+  }
+  save_history(entry);
+  return true;
+}
+
+/// Not in the middle of a recovery: it is not over, and other things are urgent.
+void Supervisor::save_history(Entry& entry) {
+  const auto& recoveries = entry.core.state().recoveries;
+  if (std::any_of(recoveries.begin(), recoveries.end(), [](const auto& record) {
+        return record.result == supervision::RecoveryResult::running;
+      }))
+    return;
+  std::string text = boost::json::serialize(supervision::history_json(entry.core.state())) + "\n";
+  if (text != entry.saved_history && write(entry, places_.history, text, false))
+    entry.saved_history = std::move(text);
+}
+
+bool Supervisor::write(const Entry& entry, const fs::path& directory, const std::string& text,
+                       bool durable) {
+  const fs::path file = directory / (entry.core.config().name + ".json");
   Result<void> done;
   if (durable) {
     done = config::replace_file(file, text);
   } else {
-    // The domains do not survive a crash of dom0 either: no sync in the middle of a recovery.
+    // No sync in the middle of a recovery.
     std::error_code ec;
-    fs::create_directories(directory_, ec);
+    fs::create_directories(directory, ec);
     const fs::path fresh = file.string() + ".new";
     std::ofstream out(fresh);
     out << text;
@@ -224,12 +262,9 @@ bool Supervisor::save(Entry& entry, bool durable) {
     else if (fs::rename(fresh, file, ec); ec)
       done = fail_errno("cannot write " + file.string(), ec.value());
   }
-  if (!done) {
+  if (!done)
     log_.error("driver-domain-state", done.error().message, {{"domain", entry.core.config().name}});
-    return false;
-  }
-  entry.saved = std::move(text);
-  return true;
+  return done.has_value();
 }
 
 void Supervisor::plan_over(const Plan& plan, const PlanReport& report) {

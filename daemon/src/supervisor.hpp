@@ -26,8 +26,13 @@ class Supervisor {
   struct Entry;
 
  public:
+  /// Where what it knows is kept: the state of this boot, and what outlasts it.
+  struct Places {
+    std::filesystem::path state, history;
+    std::string boot;  ///< boot_id()
+  };
   Supervisor(Reactor& reactor, Toolstack& toolstack, Scheduler& scheduler, DomainWatcher& watcher,
-             Xl& xl, Log& log, Metrics& metrics, std::filesystem::path directory);
+             Xl& xl, Log& log, Metrics& metrics, Places places);
   ~Supervisor();
   Supervisor(const Supervisor&) = delete;
   Supervisor& operator=(const Supervisor&) = delete;
@@ -73,7 +78,7 @@ class Supervisor {
   struct Entry {
     explicit Entry(Supervision supervision) : core(std::move(supervision)) {}
     Supervision core;
-    std::string saved;
+    std::string saved, saved_history;
     std::set<DomId> watched;
     std::set<std::string> followed;  ///< Nodes of dependents that are watched.
     /// Of these back ends, as last looked for. Only their states are read anew with each event.
@@ -103,7 +108,11 @@ class Supervisor {
 
   // What is done (supervisor_actions.cpp), and told (supervisor_telling.cpp).
   void run(Entry& entry);
+  [[nodiscard]] supervision::State restore(const config::DriverDomain& config);
   bool save(Entry& entry, bool durable);
+  void save_history(Entry& entry);
+  bool write(const Entry& entry, const std::filesystem::path& directory, const std::string& text,
+             bool durable);
   void perform(Entry& entry, const supervision::Action& action);
   void begin_rename(const supervision::Rename& rename);
   void begin_reconnect(Entry& entry, const supervision::Reconnect& what);
@@ -130,8 +139,7 @@ class Supervisor {
   Xl& xl_;
   Log& log_;
   Metrics& metrics_;
-  std::filesystem::path directory_;
-  std::string boot_;
+  Places places_;
   std::map<std::string, Entry, std::less<>> entries_;
   std::vector<DomainInfo> domains_;  ///< Of the present look.
   std::optional<supervision::Time> noticed_;

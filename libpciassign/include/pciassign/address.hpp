@@ -32,6 +32,8 @@ struct Sbdf {
   [[nodiscard]] std::string str() const;
   /// "0000-03-00-0", as libxl names its nodes in /libxl/pci.
   [[nodiscard]] std::string libxl_key() const;
+  /// The address of such a name, spelt as libxl_key() does; empty: it is none.
+  static std::optional<Sbdf> from_libxl_key(std::string_view key);
   /// Accepts [DDDD:]BB:DD.F in hexadecimal; anything else is ErrorKind::usage.
   static Result<Sbdf> parse(std::string_view text);
 };

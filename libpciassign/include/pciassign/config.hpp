@@ -27,7 +27,8 @@ struct Limits {
 };
 
 struct Paths {
-  std::filesystem::path state = "/var/lib/pciassign";
+  std::filesystem::path state = "/var/lib/pciassign";  ///< What outlasts a boot.
+  std::filesystem::path runtime = "/run/pciassign";    ///< What is true of this boot only.
   std::filesystem::path socket = "/run/pciassign/control.sock";
   std::filesystem::path assignments = "/etc/pciassign/assignments.d";
   std::filesystem::path domains = "/etc/pciassign/domains.d";

@@ -17,8 +17,9 @@ namespace pciassign {
 
 /// Number of a domain; 0x7ff0 and above are Xen's own (xen.h, DOMID_FIRST_RESERVED).
 using DomId = std::uint32_t;
-inline constexpr DomId kDom0 = 0;             ///< The domain that runs this code.
-inline constexpr DomId kDomIo = 0x7ff1;       ///< DOMID_IO: quarantine (xen.h).
+inline constexpr DomId kDom0 = 0;                     ///< The domain that runs this code.
+inline constexpr DomId kFirstReservedDomId = 0x7ff0;  ///< DOMID_FIRST_RESERVED (xen.h).
+inline constexpr DomId kDomIo = 0x7ff1;               ///< DOMID_IO: quarantine (xen.h).
 inline constexpr DomId kDomInvalid = 0x7ff4;  ///< DOMID_INVALID: test_assign() for nobody yet.
 
 /// How a guest's hardware is made up; only pv can have pcifront.

@@ -70,6 +70,9 @@ struct AttachFacts {
   std::size_t already_attached = 0;    ///< Devices that the domain has now.
   bool pciback_present = true;         ///< The module with the driver "pciback" is loaded.
   std::map<Sbdf, DeviceInXen> in_xen;  ///< For each wanted device.
+  /// Devices whose record cannot be read, with the words that tell of it: whose they are is
+  /// unknown.
+  std::map<Sbdf, std::string> unreadable;
 };
 
 /// Every check on every wanted device, also the passed ones (Severity::ok).

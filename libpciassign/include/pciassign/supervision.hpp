@@ -80,6 +80,10 @@ struct State {
   std::vector<PendingAddition> additions;
 };
 boost::json::object to_json(const State& state, const std::string& boot);
+/// What of it outlasts a boot: how the recoveries went.
+boost::json::object history_json(const State& state);
+/// The boot of which such a text tells; empty: it tells of none.
+std::optional<std::string> boot_of(std::string_view text);
 /// Of another boot: what is wanted, and how the recoveries went.
 State read_state(std::string_view text, const std::string& boot, bool autostart);
 

@@ -25,7 +25,7 @@ struct Settings {
 struct DeviceView {
   Device device;  ///< As dom0 sees it.
   /// "in use by dom0", "free", "reserved" (on pciback), "attaching", "attached", "detaching",
-  /// "attached by libxl".
+  /// "attached by libxl", "unknown" (its record in the journal is damaged).
   std::string state;
   std::optional<DomId> domid;  ///< Who has it.
   std::string domain_name;     ///< Its name; empty when it has none, or nobody has the device.

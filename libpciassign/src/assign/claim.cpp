@@ -27,23 +27,13 @@ std::string directory(const Sbdf& device) {
   return fmt::format("{}/{}", kRoot, device.libxl_key());
 }
 
-std::optional<Sbdf> device_of(std::string key) {
-  // dddd-bb-dd-f
-  if (key.size() != 12 || key[4] != '-' || key[7] != '-' || key[10] != '-') return std::nullopt;
-  key[4] = key[7] = ':';
-  key[10] = '.';
-  auto device = Sbdf::parse(key);
-  if (!device) return std::nullopt;
-  return *device;
-}
-
 /// Those that have a directory there; what is not named as a device is somebody else's.
 Result<std::vector<Sbdf>> devices_in(StoreView& store) {
   auto keys = store.list(kRoot);
   if (!keys) return tl::unexpected(keys.error());
   std::vector<Sbdf> devices;
   for (const auto& key : *keys)
-    if (const auto device = device_of(key)) devices.push_back(*device);
+    if (const auto device = Sbdf::from_libxl_key(key)) devices.push_back(*device);
   return devices;
 }
 
@@ -95,6 +85,29 @@ Result<bool> is_stale(Ports& ports, const Sbdf& device, DomId marked) {
   if (!entries) return tl::unexpected(entries.error());
   return std::none_of(entries->begin(), entries->end(),
                       [&](const Entry& entry) { return entry.device == device; });
+}
+
+Result<bool> is_claimed(StoreView& store, const AttachmentRecord& record) {
+  auto ours = store.read(directory(record.device) + kOurs);
+  if (!ours) return tl::unexpected(ours.error());
+  return *ours == mark_of(record.domain_uuid, record.domid);
+}
+
+Result<bool> is_claimed(StoreView& store, const Sbdf& device) {
+  auto ours = store.read(directory(device) + kOurs);
+  if (!ours) return tl::unexpected(ours.error());
+  return ours->has_value();
+}
+
+Result<bool> has_claim(StoreView& store, const std::string& uuid) {
+  auto devices = devices_in(store);
+  if (!devices) return tl::unexpected(devices.error());
+  for (const auto& device : *devices) {
+    auto ours = store.read(directory(device) + kOurs);
+    if (!ours) return tl::unexpected(ours.error());
+    if (*ours && (*ours)->starts_with(uuid + " ")) return true;
+  }
+  return false;
 }
 
 Result<void> claim(Ports& ports, const AttachmentRecord& record) {

@@ -23,6 +23,13 @@ Result<std::vector<Marker>> read_markers(StoreView& store);
 /// The marker was left by a domain that is gone, also when its number is in use again: then the
 /// uuid that we write beside libxl's own node tells, unless the new domain does have the device.
 Result<bool> is_stale(Ports& ports, const Sbdf& device, DomId marked);
+/// Our mark of just this attachment is there. xenstore lives as long as Xen does, so it proves that
+/// the attachment is of this boot.
+Result<bool> is_claimed(StoreView& store, const AttachmentRecord& record);
+/// Our mark of any attachment of the device.
+Result<bool> is_claimed(StoreView& store, const Sbdf& device);
+/// Our mark of any device of the domain with that uuid.
+Result<bool> has_claim(StoreView& store, const std::string& uuid);
 /// Fails (busy, E-OWNED) when a living domain's marker is there.
 Result<void> claim(Ports& ports, const AttachmentRecord& record);
 /// A living domain other than the record's has the device by now (xl gave it away after we lost

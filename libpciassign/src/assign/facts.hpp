@@ -2,7 +2,9 @@
 /// \file
 /// Gathering of facts for Toolstack. Reads only.
 #pragma once
+#include <map>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "pciassign/toolstack.hpp"
@@ -11,6 +13,8 @@ namespace pciassign::detail {
 
 /// Who has which device: our journal, and libxl's markers of domains that exist.
 Result<std::vector<Owner>> read_owners(Ports& ports);
+/// Devices whose record is damaged, with words that name the file.
+Result<std::map<Sbdf, std::string>> read_unreadable(Ports& ports);
 /// Names to addresses, "*" to every function of the slot.
 Result<std::vector<DeviceSpec>> expand(Ports& ports, const std::vector<DeviceSpec>& specs,
                                        const std::vector<Device>& all);

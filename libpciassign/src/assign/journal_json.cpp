@@ -73,12 +73,16 @@ AttachmentRecord record_from(const json::object& object) {
   record.device = *device;
   record.vendor = object.at("vendor").to_number<std::uint16_t>();
   record.device_id = object.at("device_id").to_number<std::uint16_t>();
+  if (const auto* value = object.if_contains("boot")) record.boot = value->as_string();
   // Entries of the first version do not have these, and a detach does not need them.
   if (const auto* value = object.if_contains("class"))
     record.class_code = value->to_number<std::uint32_t>();
   if (const auto* value = object.if_contains("serial")) record.serial = value->as_string();
   if (const auto* value = object.if_contains("location")) record.location = value->as_string();
   record.domid = object.at("domid").to_number<DomId>();
+  // What a clean-up would take from those is the machine's.
+  if (record.domid == kDom0 || record.domid >= kFirstReservedDomId)
+    throw std::runtime_error("dom0 and Xen's own domains are given no devices");
   record.domain_name = object.at("domain_name").as_string();
   record.domain_uuid = object.at("domain_uuid").as_string();
   record.phase = phase_from(object.at("phase").as_string());
@@ -105,6 +109,7 @@ std::string to_json(const AttachmentRecord& record) {
   spec.options = record.options;
   const json::object object = {
       {"version", kVersion},
+      {"boot", record.boot},
       {"device", record.device.str()},
       {"vendor", record.vendor},
       {"device_id", record.device_id},

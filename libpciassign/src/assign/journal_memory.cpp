@@ -24,6 +24,8 @@ class MemoryJournal final : public Journal {
     if (at == records_.end()) return std::nullopt;
     return at->second;
   }
+  Result<std::vector<JournalFault>> faults() override { return std::vector<JournalFault>{}; }
+  [[nodiscard]] std::filesystem::path directory() const override { return {}; }
 
  private:
   std::map<Sbdf, AttachmentRecord> records_;

@@ -54,13 +54,15 @@ bool Context::stays_together(const Sbdf& sbdf) const {
 
 bool Context::used_elsewhere(const Device& device) const {
   if (stays_together(device.sbdf)) return false;
-  if (owner_of(device.sbdf) != nullptr) return true;
+  if (owner_of(device.sbdf) != nullptr || facts.unreadable.contains(device.sbdf)) return true;
   return !device.driver.empty() && !device.on_pciback();
 }
 
 std::string Context::who_uses(const Device& device) const {
   const auto* owner = owner_of(device.sbdf);
   if (owner != nullptr) return fmt::format("{} (domain {})", device.sbdf.str(), owner->domid);
+  if (facts.unreadable.contains(device.sbdf))
+    return fmt::format("{} (its record cannot be read)", device.sbdf.str());
   return fmt::format("{} ({})", device.sbdf.str(),
                      device.driver.empty() ? "no driver" : device.driver);
 }

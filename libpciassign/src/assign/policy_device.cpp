@@ -95,6 +95,10 @@ Finding check_endpoint(const Subject& subject) {
 Finding check_owner(const Subject& subject) {
   const auto& sbdf = subject.device.sbdf;
   const auto& facts = subject.context.facts;
+  if (const auto at = facts.unreadable.find(sbdf); at != facts.unreadable.end())
+    return refused(subject, "E-OWNED", "nobody knows who has it: " + at->second,
+                   "check what the device and its domain still hold (`xl debug-keys Q; xl dmesg`), "
+                   "then remove the file");
   const auto* owner = subject.context.owner_of(sbdf);
   if (owner != nullptr) {
     const bool same = facts.domain && facts.domain->domid == owner->domid;

@@ -8,6 +8,7 @@
 
 #include "assign/claim.hpp"
 #include "assign/facts.hpp"
+#include "assign/guards.hpp"
 #include "assign/nodes.hpp"
 #include "assign/plans.hpp"
 #include "domain/record.hpp"
@@ -42,6 +43,21 @@ bool needs_work(const AttachmentRecord& record, const Situation& situation,
   if (!situation.living || record.phase != Phase::attached) return true;
   return std::none_of(entries.begin(), entries.end(),
                       [&](const detail::Entry& entry) { return entry.device == record.device; });
+}
+
+/// What the clean-up is going to leave alone, which somebody should know.
+Result<void> tell_of_strangers(Ports& ports, const std::vector<AttachmentRecord>& records,
+                               Plan& plan) {
+  for (const auto& record : records) {
+    // Seized for an attach that did not come to that: it is where it belongs.
+    if (record.phase == Phase::attaching && !record.seized_from.empty()) continue;
+    auto why = detail::hands_off(ports, record);
+    if (!why) return tl::unexpected(why.error());
+    if (*why)
+      plan.findings.push_back(
+          {(*why)->code, Severity::warning, record.device, (*why)->message, (*why)->hint, {}});
+  }
+  return {};
 }
 
 /// Reservations that were interrupted go back to dom0: whoever asked for one was told that it
@@ -145,7 +161,9 @@ Result<std::vector<Plan>> Toolstack::reconcile(const std::vector<Sbdf>& busy) {
     input.toolstack_reads = situation->exists && !situation->living;
     input.title = fmt::format("clean up after {} (domain {}{})", input.records.front().domain_name,
                               key.first, situation->living ? "" : ", gone");
-    plans.push_back(detail::build_take_back(input, settings_));
+    auto& plan = plans.emplace_back(detail::build_take_back(input, settings_));
+    if (auto told = tell_of_strangers(ports_, input.records, plan); !told)
+      return tl::unexpected(told.error());
   }
   if (auto ok = append_homecomings(ports_, busy, plans); !ok) return tl::unexpected(ok.error());
   return plans;

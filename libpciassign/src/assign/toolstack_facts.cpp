@@ -62,6 +62,15 @@ Result<std::vector<Owner>> read_owners(Ports& ports) {
   return owners;
 }
 
+Result<std::map<Sbdf, std::string>> read_unreadable(Ports& ports) {
+  auto faults = ports.journal.faults();
+  if (!faults) return tl::unexpected(faults.error());
+  std::map<Sbdf, std::string> unreadable;
+  for (const auto& fault : *faults)
+    if (fault.kind == JournalFault::Kind::damaged) unreadable.emplace(*fault.device, fault.why);
+  return unreadable;
+}
+
 Result<std::vector<DeviceSpec>> expand(Ports& ports, const std::vector<DeviceSpec>& specs,
                                        const std::vector<Device>& all) {
   std::vector<DeviceSpec> wanted;
@@ -113,6 +122,9 @@ Result<AttachFacts> gather(Ports& ports, const std::vector<DeviceSpec>& specs,
   auto owners = read_owners(ports);
   if (!owners) return tl::unexpected(owners.error());
   facts.owners = std::move(*owners);
+  auto unreadable = read_unreadable(ports);
+  if (!unreadable) return tl::unexpected(unreadable.error());
+  facts.unreadable = std::move(*unreadable);
   facts.pciback_present = ports.pci.pciback_present();
   if (domain) {
     auto entries = read_entries(ports.store, domain->domid);

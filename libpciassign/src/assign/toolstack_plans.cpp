@@ -109,8 +109,10 @@ Result<Plan> Toolstack::plan_detach(DomId domid, const std::vector<Sbdf>& device
       input.records.push_back(record);
   for (const auto& device : devices)
     if (std::none_of(input.records.begin(), input.records.end(),
-                     [&](const AttachmentRecord& record) { return record.device == device; }))
-      return tl::unexpected(not_attached(device, domid, *entries));
+                     [&](const AttachmentRecord& record) { return record.device == device; })) {
+      const auto readable = ports_.journal.find(device);
+      return tl::unexpected(readable ? not_attached(device, domid, *entries) : readable.error());
+    }
   if (input.records.empty())
     return fail(ErrorKind::not_found, fmt::format("nothing is attached to domain {}", domid));
   const auto& first = input.records.front();
@@ -188,6 +190,7 @@ Result<Device> Toolstack::unused_device(const Sbdf& sbdf, std::string_view purpo
           fmt::format("`{} {} {}` first", owner.by_libxl ? "xl pci-detach" : "pciassign detach",
                       owner.domid, sbdf.str()),
           "E-OWNED");
+  if (auto readable = ports_.journal.find(sbdf); !readable) return tl::unexpected(readable.error());
   if (!device->on_pciback())
     return fail(ErrorKind::refused,
                 fmt::format("{} is not reserved (driver: {})", sbdf.str(),

@@ -23,12 +23,16 @@ struct Assignments {
   std::map<Sbdf, AttachmentRecord> records;
   std::map<Sbdf, DomId> markers;
   std::map<DomId, std::vector<detail::Entry>> entries;
+  std::map<Sbdf, std::string> unreadable;
 };
 
 Result<Assignments> read_assignments(Ports& ports) {
   Assignments found;
   auto records = ports.journal.all();
   if (!records) return tl::unexpected(records.error());
+  auto unreadable = detail::read_unreadable(ports);
+  if (!unreadable) return tl::unexpected(unreadable.error());
+  found.unreadable = std::move(*unreadable);
   for (auto& record : *records) found.records.emplace(record.device, std::move(record));
   auto owners = detail::read_owners(ports);
   if (!owners) return tl::unexpected(owners.error());
@@ -50,6 +54,10 @@ Result<DeviceView> view_of(Ports& ports, Device device, const Assignments& found
   const auto sbdf = device.sbdf;
   if (const auto at = groups.find(sbdf); at != groups.end()) view.group = at->second;
   view.device = std::move(device);
+  if (found.unreadable.contains(sbdf)) {
+    view.state = "unknown";
+    return view;
+  }
   if (const auto at = found.records.find(sbdf); at != found.records.end()) {
     view.state = to_string(at->second.phase);
     view.domid = at->second.domid;

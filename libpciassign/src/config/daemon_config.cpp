@@ -57,16 +57,19 @@ Result<DaemonConfig> parse_daemon_config(std::string_view text, const std::strin
   }
 
   if (paths != nullptr) {
-    std::string state = config.paths.state, socket = config.paths.socket,
-                assignments = config.paths.assignments, domains = config.paths.domains,
-                metrics_socket = config.paths.metrics_socket, metrics_file;
+    std::string state = config.paths.state, runtime = config.paths.runtime,
+                socket = config.paths.socket, assignments = config.paths.assignments,
+                domains = config.paths.domains, metrics_socket = config.paths.metrics_socket,
+                metrics_file;
     TableReader reader(*paths, origin, "[paths]");
+    reader.text("runtime", runtime);
     reader.text("state", state).text("socket", socket).text("assignments", assignments);
     reader.text("domains", domains).text("xl", config.paths.xl);
     reader.text("metrics_socket", metrics_socket).text("metrics_file", metrics_file);
     reader.text("sysfs", config.paths.sysfs);
     if (auto end = reader.end(); !end) return tl::unexpected<Error>(end.error());
     config.paths.state = state;
+    config.paths.runtime = runtime;
     config.paths.socket = socket;
     config.paths.assignments = assignments;
     config.paths.domains = domains;

@@ -191,6 +191,21 @@ json::object to_json(const State& state, const std::string& boot) {
   return object;
 }
 
+json::object history_json(const State& state) {
+  json::array recoveries;
+  for (const RecoveryRecord& record : state.recoveries) recoveries.push_back(to_json(record));
+  return {{"recoveries", std::move(recoveries)}};
+}
+
+std::optional<std::string> boot_of(std::string_view text) {
+  boost::system::error_code ec;
+  const json::value root = json::parse(text, ec);
+  if (ec) return std::nullopt;
+  const json::value* boot = Reader(root).member("boot");
+  if (boot == nullptr || !boot->is_string()) return std::nullopt;
+  return std::string(boot->as_string());
+}
+
 State read_state(std::string_view text, const std::string& boot, bool autostart) {
   State state;
   state.wanted = autostart;

@@ -24,6 +24,16 @@ std::string Sbdf::libxl_key() const {
   return fmt::format("{:04x}-{:02x}-{:02x}-{:x}", segment, bus, device, function);
 }
 
+std::optional<Sbdf> Sbdf::from_libxl_key(std::string_view key) {
+  if (key.size() != 12) return std::nullopt;
+  std::string text(key);
+  text[4] = text[7] = ':';
+  text[10] = '.';
+  const auto device = parse(text);
+  if (!device || device->libxl_key() != key) return std::nullopt;
+  return *device;
+}
+
 Result<Sbdf> Sbdf::parse(std::string_view text) {
   auto parsed = detail::parse_bdf(text);
   if (!parsed) return tl::unexpected(parsed.error());

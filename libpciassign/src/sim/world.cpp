@@ -7,7 +7,8 @@ namespace pciassign::sim {
 
 class World::FaultyJournal final : public Journal {
  public:
-  FaultyJournal(Journal& real, Faults& faults) : real_(real), faults_(faults) {}
+  FaultyJournal(Journal& real, Faults& faults, const std::set<Sbdf>& damaged)
+      : real_(real), faults_(faults), damaged_(damaged) {}
   Result<void> put(const AttachmentRecord& record) override {
     return faults_.call<Result<void>>("journal.put", [&] { return real_.put(record); });
   }
@@ -15,22 +16,45 @@ class World::FaultyJournal final : public Journal {
     return faults_.call<Result<void>>("journal.erase", [&] { return real_.erase(device); });
   }
   Result<std::vector<AttachmentRecord>> all() override {
-    return faults_.call<Result<std::vector<AttachmentRecord>>>("journal.all",
-                                                               [&] { return real_.all(); });
+    return faults_.call<Result<std::vector<AttachmentRecord>>>("journal.all", [&] {
+      auto records = real_.all();
+      if (records)
+        std::erase_if(*records, [&](const AttachmentRecord& record) {
+          return damaged_.contains(record.device);
+        });
+      return records;
+    });
   }
   Result<std::optional<AttachmentRecord>> find(const Sbdf& device) override {
-    return faults_.call<Result<std::optional<AttachmentRecord>>>(
-        "journal.find", [&] { return real_.find(device); });
+    using Found = Result<std::optional<AttachmentRecord>>;
+    return faults_.call<Found>("journal.find", [&]() -> Found {
+      if (damaged_.contains(device))
+        return fail(ErrorKind::busy, "sim: " + words(device), {}, "E-OWNED");
+      return real_.find(device);
+    });
   }
+  Result<std::vector<JournalFault>> faults() override {
+    using Listed = Result<std::vector<JournalFault>>;
+    return faults_.call<Listed>("journal.faults", [&]() -> Listed {
+      std::vector<JournalFault> list;
+      for (const auto& device : damaged_)
+        list.push_back(
+            {JournalFault::Kind::damaged, device.libxl_key() + ".json", device, words(device)});
+      return list;
+    });
+  }
+  [[nodiscard]] std::filesystem::path directory() const override { return real_.directory(); }
 
  private:
+  static std::string words(const Sbdf& device) { return device.libxl_key() + ".json is damaged"; }
   Journal& real_;
   Faults& faults_;
+  const std::set<Sbdf>& damaged_;
 };
 
 World::World()
     : records_(make_memory_journal()),
-      journal_(std::make_unique<FaultyJournal>(*records_, faults)) {
+      journal_(std::make_unique<FaultyJournal>(*records_, faults, damaged_records)) {
   store.on_change = [this] { settle(); };
   pci.on_unbind = [this](const Sbdf& sbdf) {
     for (auto& [domid, guest] : guests_) guest->unbound(sbdf);

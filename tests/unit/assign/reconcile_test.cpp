@@ -298,6 +298,38 @@ TEST(Reconcile, AnUnpluggedDeviceIsForgotten) {
   EXPECT_FALSE(scene.world.xen.all[kNet].has_rights());
 }
 
+TEST(Reconcile, ADamagedRecordConcernsItsOwnDeviceOnly) {
+  Scene scene;
+  ASSERT_FALSE(scene.attach({kNic}).error);
+  ASSERT_FALSE(scene.attach({kDisk}, AttachMode::hot, kOther).error);
+  scene.world.damaged_records = {kDisk};
+  // The rest goes on: lists, attachments, clean-ups.
+  auto list = scene.tools.list();
+  ASSERT_TRUE(list);
+  for (const auto& view : *list) {
+    const auto& sbdf = view.device.sbdf;
+    EXPECT_EQ(view.state, sbdf == kNic ? "attached" : sbdf == kDisk ? "unknown" : "reserved");
+  }
+  EXPECT_FALSE(scene.attach({kSound}).error);
+  scene.world.destroy(kNet);
+  scene.reconcile();
+  EXPECT_EQ(scene.leftovers({kNic, kSound}), "");
+  // The device itself is nobody's to give, to reset or to release.
+  const auto refused = [](const auto& plan) {
+    return !plan && plan.error().code == "E-OWNED" &&
+           plan.error().message.find("0000-00-05-0.json") != std::string::npos;
+  };
+  EXPECT_TRUE(refused(scene.plan_attach({kDisk}, AttachMode::hot, kOther)));
+  scene.world.destroy(kOther);
+  scene.reconcile();
+  scene.world.add_domain(8, "next");
+  EXPECT_TRUE(refused(scene.plan_attach({kDisk}, AttachMode::hot, 8)));
+  EXPECT_TRUE(refused(scene.tools.plan_detach(8, {kDisk})));
+  EXPECT_TRUE(refused(scene.tools.plan_reserve(kDisk)));
+  EXPECT_TRUE(refused(scene.tools.plan_release(kDisk)));
+  EXPECT_TRUE(refused(scene.tools.plan_reset(kDisk)));
+}
+
 TEST(Reconcile, ItIsToldThatADeviceStillComesBackFromADeadDomain) {
   Scene scene;
   ASSERT_FALSE(scene.attach({kNic}).error);

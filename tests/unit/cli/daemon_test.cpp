@@ -42,7 +42,7 @@ TEST_F(Introduced, a_configured_domain_has_its_devices_before_it_runs) {
   EXPECT_TRUE(eventually([&] { return logged("domain-ready"); }));
   EXPECT_EQ(pauses(3), 1) << "the toolstack's own pause is left, ours is gone";
   EXPECT_TRUE(on_loop([&] { return world.xen.all[3].has_rights(); }));
-  EXPECT_TRUE(std::filesystem::is_empty(config.paths.state / "paused"));
+  EXPECT_TRUE(std::filesystem::is_empty(config.paths.runtime / "paused"));
 }
 
 TEST_F(Introduced, a_domain_without_configuration_is_left_alone) {
@@ -117,12 +117,13 @@ TEST_F(Introduced, a_restarted_daemon_lets_go_what_its_predecessor_paused) {
   ASSERT_TRUE(eventually([&] { return logged("domain-ready"); }));
   kill();
   // As if it had died between the attachment and the unpause.
-  std::filesystem::create_directories(config.paths.state / "paused");
-  std::ofstream(config.paths.state / "paused" / "3") << world.xen.all[3].info.uuid_str() << '\n';
+  std::filesystem::create_directories(config.paths.runtime / "paused");
+  std::ofstream(config.paths.runtime / "paused" / "3") << "boot " << boot << '\n'
+                                                       << world.xen.all[3].info.uuid_str() << '\n';
   world.xen.all[3].pause_count = 2;
   start(assigned("net", {"00:04.0"}));
   EXPECT_TRUE(eventually([&] { return world.xen.all[3].pause_count == 1; }));
-  EXPECT_TRUE(std::filesystem::is_empty(config.paths.state / "paused"));
+  EXPECT_TRUE(std::filesystem::is_empty(config.paths.runtime / "paused"));
 }
 
 TEST_F(Introduced, a_failed_domain_that_stays_paused_is_tried_again) {
@@ -136,7 +137,8 @@ TEST_F(Introduced, a_failed_domain_that_stays_paused_is_tried_again) {
   });
   EXPECT_TRUE(attached(nic, 3));
   EXPECT_TRUE(eventually([&] { return world.xen.all[3].pause_count == 1; }));
-  EXPECT_TRUE(eventually([&] { return std::filesystem::is_empty(config.paths.state / "paused"); }));
+  EXPECT_TRUE(
+      eventually([&] { return std::filesystem::is_empty(config.paths.runtime / "paused"); }));
 }
 
 TEST_F(Introduced, status_tells_of_a_domain_that_waits_for_its_next_try) {
@@ -172,7 +174,7 @@ TEST_F(Introduced, a_failed_domain_that_is_started_by_hand_is_left_alone) {
   });
   EXPECT_TRUE(eventually([&] { return logged("started-without"); }));
   EXPECT_FALSE(on_loop([&] { return world.xen.all[3].has_rights(); }));
-  EXPECT_TRUE(std::filesystem::is_empty(config.paths.state / "paused"));
+  EXPECT_TRUE(std::filesystem::is_empty(config.paths.runtime / "paused"));
 }
 
 TEST_F(Introduced, the_assignment_that_failed_may_be_taken_away) {
@@ -196,12 +198,13 @@ class Releasing : public Introduced {
     ASSERT_TRUE(attached(nic, 3));
     ASSERT_TRUE(eventually([&] { return logged("domain-ready"); }));
     kill();
-    std::ofstream(config.paths.state / "paused" / "3") << world.xen.all[3].info.uuid_str() << '\n'
-                                                       << note;
+    std::ofstream(config.paths.runtime / "paused" / "3") << "boot " << boot << '\n'
+                                                         << world.xen.all[3].info.uuid_str() << '\n'
+                                                         << note;
     world.xen.all[3].pause_count = pauses_left;
     world.xen.all[3].info.paused = pauses_left > 0;
   }
-  bool noted() { return std::filesystem::exists(config.paths.state / "paused" / "3"); }
+  bool noted() { return std::filesystem::exists(config.paths.runtime / "paused" / "3"); }
 };
 
 TEST_F(Releasing, the_toolstacks_pause_is_not_taken_for_the_former_daemons) {

@@ -34,6 +34,7 @@ DaemonTest::DaemonTest()
   std::string pattern = ::testing::TempDir() + "pciassign.XXXXXX";
   directory = ::mkdtemp(pattern.data());
   config.paths.state = directory / "state";
+  config.paths.runtime = directory / "run";
   config.paths.socket = directory / "sock";
   config.paths.metrics_socket = directory / "metrics.sock";
   world.add_device(nic, 20);
@@ -51,8 +52,8 @@ void DaemonTest::start(config::Assignments assignments, config::DriverDomains do
   ++starts_;
   const Ports ports = world.ports();
   core_ = std::make_unique<daemon::Core>(
-      *reactor_, Ports{ports.xen, ports.store, ports.pci, ports.journal, *clock_}, config, log_,
-      daemons_xl ? daemons_xl(*reactor_) : nullptr);
+      *reactor_, Ports{ports.xen, ports.store, ports.pci, ports.journal, *clock_}, config, boot,
+      log_, daemons_xl ? daemons_xl(*reactor_) : nullptr);
   core_->set_assignments(std::move(assignments), std::move(domains));
   core_->server().on_line = [this](std::uint64_t session, std::string_view way,
                                    std::string_view line) { keep_message(session, way, line); };

@@ -76,6 +76,7 @@ class DaemonTest : public ::testing::Test {
   const Sbdf nic{0, 0, 4, 0}, disk{0, 0, 5, 0};
   sim::World world;
   config::DaemonConfig config;
+  std::string boot = "11111111-1111-4111-8111-111111111111";
   std::filesystem::path directory;
   std::string xl = "/bin/false";
   /// What the daemon has instead of xl; made anew for each daemon.

@@ -118,7 +118,7 @@ TEST_F(DaemonTest, only_root_may_change) {
   const Ports ports = world.ports();
   daemon::Log log([](const auto&) {}, daemon::LogLevel::error);
   daemon::Reactor reactor(daemon::Reactor::Worker::none);
-  daemon::Core core(reactor, ports, config, log);
+  daemon::Core core(reactor, ports, config, boot, log);
   const auto session = std::make_shared<daemon::Session>();
   session->peer.uid = 1000;
   std::string answer;

@@ -342,7 +342,7 @@ TEST_F(SupervisedWithGuest, a_device_that_the_former_domain_got_last_follows_too
 
 TEST_F(SupervisedWithGuest, its_device_is_not_removed_where_nothing_can_be_written_down) {
   begin_with_guest();
-  std::filesystem::create_directory(config.paths.state / "supervisor" / "net.json.new");
+  std::filesystem::create_directory(config.paths.runtime / "supervisor" / "net.json.new");
   crash(10);
   ASSERT_TRUE(has_nic(11));
   say(11, "ready");

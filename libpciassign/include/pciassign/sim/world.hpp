@@ -4,6 +4,7 @@
 #pragma once
 #include <map>
 #include <memory>
+#include <set>
 
 #include "pciassign/journal.hpp"
 #include "pciassign/plan.hpp"
@@ -36,6 +37,8 @@ class World {
   [[nodiscard]] Ports ports();
   /// The journal without the faults.
   [[nodiscard]] Journal& records() { return *records_; }
+  /// Devices whose record cannot be read.
+  std::set<Sbdf> damaged_records;
 
   /// A PV domain that can have devices, with its xenstore home as xl makes it.
   Guest& add_domain(DomId domid, const std::string& name, FrontMode front = FrontMode::responsive);
