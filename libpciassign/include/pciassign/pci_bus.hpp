@@ -86,10 +86,14 @@ class PciBus {
   virtual Result<std::vector<Device>> devices() = 0;
   /// One function; ErrorKind::not_found when there is none.
   virtual Result<Device> device(const Sbdf& sbdf) = 0;
+  /// The same without `in_use` and `name`, which cost most: asked before each step that touches the
+  /// device.
+  virtual Result<Device> identify(const Sbdf& sbdf) = 0;
   /// `size` (1, 2 or 4) bytes of configuration space at `offset`, as dom0's kernel reads them.
   virtual Result<std::uint32_t> read_config(const Sbdf& sbdf, unsigned offset, unsigned size) = 0;
   /// Resets the function through pciback's do_flr when it is there, else sysfs `reset`.
-  /// Returns the method used ("flr", "pm", "bus"); an error when no method exists or it failed.
+  /// Returns the method used ("flr", "pm", "bus"); an error when no method exists, when it failed,
+  /// or (E-NOT-RESERVED, nothing was done) when a driver other than pciback has the device.
   virtual Result<std::string> reset(const Sbdf& sbdf) = 0;
   /// Resets every function below the bridge, which keep their configuration (reset_subordinate).
   virtual Result<void> reset_below(const Sbdf& bridge) = 0;

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "assign/facts.hpp"
+#include "assign/guards.hpp"
 #include "assign/nodes.hpp"
 
 namespace pciassign::detail {
@@ -274,14 +275,6 @@ Result<void> take_from_domain(Ports& ports, const AttachmentRecord& record) {
   return unless_gone(kept);
 }
 
-Result<bool> is_at_home(Ports& ports, const AttachmentRecord& record) {
-  if (record.phase != Phase::attaching || record.seized_from.empty()) return false;
-  auto device = ports.pci.device(record.device);
-  if (!device && device.error().kind == ErrorKind::not_found) return false;
-  if (!device) return tl::unexpected(device.error());
-  return !device->driver.empty() && !device->on_pciback();
-}
-
 Result<void> give_back_to_dom0(Ports& ports, const AttachmentRecord& record) {
   if (record.seized_from.empty()) return {};
   if (record.iommu) {
@@ -322,13 +315,9 @@ Result<void> verify_reset(Ports& ports, const AttachmentRecord& record, const st
 Result<void> check_identity(Ports& ports, const AttachmentRecord& record) {
   auto device = ports.pci.device(record.device);
   if (!device) return tl::unexpected(device.error());
-  if (device->vendor != record.vendor || device->device != record.device_id ||
-      device->class_code != record.class_code || device->serial != record.serial ||
-      device->location() != record.location)
+  if (const auto how = differences(record, *device); !how.empty())
     return fail(ErrorKind::refused,
-                fmt::format("{} is now {:04x}:{:04x} at {}, planned was {:04x}:{:04x} at {}",
-                            record.device.str(), device->vendor, device->device, device->location(),
-                            record.vendor, record.device_id, record.location),
+                fmt::format("{} is another device than planned: {}", record.device.str(), how),
                 "devices were exchanged or renumbered: check the address", "E-CHANGED");
   if (!device->on_pciback())
     return fail(

@@ -43,8 +43,6 @@ Result<void> unmap_interrupt(Ports& ports, const AttachmentRecord& record,
 Result<void> into_quarantine(Ports& ports, const Sbdf& device);
 /// From the record's domain to DOMID_IO.
 Result<void> take_from_domain(Ports& ports, const AttachmentRecord& record);
-/// It was to be seized, and a driver of dom0's has it: nothing of it may be touched.
-Result<bool> is_at_home(Ports& ports, const AttachmentRecord& record);
 /// Out of DOMID_IO, back to its dom0 driver.
 Result<void> give_back_to_dom0(Ports& ports, const AttachmentRecord& record);
 

@@ -6,6 +6,7 @@
 
 #include "assign/actions.hpp"
 #include "assign/claim.hpp"
+#include "assign/guards.hpp"
 #include "assign/guest.hpp"
 #include "assign/nodes.hpp"
 #include "assign/plans.hpp"
@@ -55,23 +56,15 @@ class AttachBuilder {
 
   AttachmentPtr item(const DeviceSpec& spec, const Device& device) const {
     auto it = std::make_shared<Attachment>();
-    auto& record = it->record;
-    record.device = device.sbdf;
-    record.vendor = device.vendor;
-    record.device_id = device.device;
-    record.class_code = device.class_code;
-    record.serial = device.serial;
-    record.location = device.location();
+    auto& record = it->record = record_of(device);
     record.domid = input_.domain.domid;
     record.domain_name = input_.domain_name;
     record.domain_uuid = input_.domain.uuid_str();
-    record.regions = device.regions;
     record.options = spec.options;
     record.iommu = input_.iommu;
     record.reset_acknowledged = spec.options.reset == ResetPolicy::best_effort ||
                                 std::find(spec.options.allow.begin(), spec.options.allow.end(),
                                           "no-reset") != spec.options.allow.end();
-    if (!device.on_pciback()) record.seized_from = device.driver.empty() ? "none" : device.driver;
     return it;
   }
 
@@ -105,8 +98,8 @@ class AttachBuilder {
       auto& seize =
           add("seize",
               fmt::format("take {} from dom0's driver \"{}\", bind pciback", bdf, device.driver),
-              [it](Ports& p) { return p.pci.bind_pciback(it->record.device); });
-      seize.undo = [it](Ports& p) { return give_back_to_dom0(p, it->record); };
+              [it](Ports& p) { return detail::seize(p, it->record); });
+      seize.undo = unless_lost(it, [it](Ports& p) { return give_back_to_dom0(p, it->record); });
       seize.slow = true;
       seize.only_when_clean = true;  // not while the domain may still reach it
     }
@@ -116,15 +109,15 @@ class AttachBuilder {
         [it](Ports& p) { return check_identity(p, it->record); });
     if (input_.iommu)
       add("quarantine", fmt::format("put {} into quarantine (DOMID_IO)", bdf),
-          [it](Ports& p) { return into_quarantine(p, it->record.device); });
+          if_ours(it, [it](Ports& p) { return into_quarantine(p, it->record.device); }));
     if (input_.rested.contains(device.sbdf)) {
       add("verify", fmt::format("check that {} is as its reset left it", bdf),
           [it](Ports& p) { return verify_reset(p, it->record, "the last clean-up"); });
       return;
     }
-    add("reset", fmt::format("{} {}", how_to_reset(it->record, device), bdf), [it](Ports& p) {
-      return reset_and_verify(p, it->record);
-    }).slow = true;
+    add("reset", fmt::format("{} {}", how_to_reset(it->record, device), bdf),
+        if_ours(it, [it](Ports& p) { return reset_and_verify(p, it->record); }))
+        .slow = true;
   }
 
   static std::string how_to_reset(const AttachmentRecord& record, const Device& device) {
@@ -145,11 +138,11 @@ class AttachBuilder {
         "assign",
         input_.iommu ? fmt::format("assign {} to domain {} in the IOMMU", bdf, input_.domain.domid)
                      : fmt::format("{} without an IOMMU (acknowledged)", bdf),
-        [it](Ports& p) -> Result<void> {
+        if_ours(it, [it](Ports& p) -> Result<void> {
           if (!it->record.iommu) return {};
           return p.xen.assign(it->record.domid, it->record.device, it->record.options.rdm_policy);
-        });
-    assign.undo = [it](Ports& p) -> Result<void> {
+        }));
+    assign.undo = unless_lost_by_all(it, [it](Ports& p) -> Result<void> {
       if (it->still_exported) {
         // Only a change of driver makes pciback let go of a device whose guest is silent.
         if (auto ok = p.pci.unbind_pciback(it->record.device, {}); !ok) return ok;
@@ -162,13 +155,13 @@ class AttachBuilder {
       const bool goes_home = !it->record.seized_from.empty();
       if (taken && !reset && goes_home && !means_gone(reset.error())) return reset;
       return taken;
-    };
+    });
     assign.slow = true;
 
     for (const auto& region : device.regions) {
-      auto& step = add(region.io ? "ioports" : "iomem",
-                       fmt::format("grant {} of {}", words_for(region), bdf),
-                       [it, region](Ports& p) { return grant(p, it->record, region); });
+      auto& step = add(
+          region.io ? "ioports" : "iomem", fmt::format("grant {} of {}", words_for(region), bdf),
+          if_ours(it, [it, region](Ports& p) { return grant(p, it->record, region); }));
       step.undo = [it, region, together](Ports& p) {
         return revoke(p, it->record, region, together);
       };
@@ -180,12 +173,12 @@ class AttachBuilder {
       auto& step = add(
           "interrupt",
           fmt::format("map {} of {} for domain {} and grant it", line, bdf, input_.domain.domid),
-          [it](Ports& p) { return map_interrupt(p, it->record); });
+          if_ours(it, [it](Ports& p) { return map_interrupt(p, it->record); }));
       step.undo = [it, together](Ports& p) { return unmap_interrupt(p, it->record, together); };
     }
     if (it->record.options.permissive)
       add("options", fmt::format("permissive configuration space for {}, for this attachment", bdf),
-          [it](Ports& p) { return p.pci.set_permissive(it->record.device); });
+          if_ours(it, [it](Ports& p) { return p.pci.set_permissive(it->record.device); }));
   }
 
   void publish_and_wait() {

@@ -3,6 +3,7 @@
 
 #include "assign/actions.hpp"
 #include "assign/claim.hpp"
+#include "assign/guards.hpp"
 #include "assign/plans.hpp"
 
 namespace pciassign::detail {
@@ -16,16 +17,14 @@ Result<void> out_of_quarantine(Ports& ports, const Sbdf& device) {
 
 /// Without a method only the verification is left, where that is enough.
 void append_reset(Plan& plan, const Device& device, bool none_is_enough) {
-  AttachmentRecord record;
-  record.device = device.sbdf;
-  record.vendor = device.vendor;
+  auto record = record_of(device);
   record.reset_acknowledged = none_is_enough;
   append_step(
       plan, "reset",
       fmt::format("{} {}",
                   device.reset_methods.empty() ? "verify (it cannot be reset)" : "reset and verify",
                   device.sbdf.str()),
-      [record](Ports& p) { return reset_and_verify(p, record); })
+      if_ours(record, [record](Ports& p) { return reset_and_verify(p, record); }))
       .slow = true;
 }
 
@@ -34,6 +33,7 @@ void append_reset(Plan& plan, const Device& device, bool none_is_enough) {
 Plan build_reserve(const ReserveInput& input) {
   const auto sbdf = input.device.sbdf;
   const auto driver = input.device.driver;
+  const auto record = record_of(input.device);
   Plan plan;
   plan.kind = PlanKind::reserve;
   plan.title = "reserve " + sbdf.str();
@@ -51,20 +51,21 @@ Plan build_reserve(const ReserveInput& input) {
         driver.empty()
             ? fmt::format("bind {} to pciback", sbdf.str())
             : fmt::format("take {} from dom0's driver \"{}\", bind pciback", sbdf.str(), driver),
-        [=](Ports& p) { return p.pci.bind_pciback(sbdf); });
-    seize.undo = [=](Ports& p) -> Result<void> {
+        [=](Ports& p) { return detail::seize(p, record); });
+    seize.undo = unless_lost(record, [=](Ports& p) -> Result<void> {
       auto out = p.pci.unbind_pciback(sbdf, driver);
       if (!out && means_gone(out.error())) return {};
       return out;
-    };
+    });
     seize.slow = true;
   }
   if (input.iommu) {
     const bool was_free = !input.device.on_pciback();
     auto& step = append_step(plan, "quarantine",
                              fmt::format("put {} into quarantine (DOMID_IO)", sbdf.str()),
-                             [=](Ports& p) { return into_quarantine(p, sbdf); });
-    if (was_free) step.undo = [=](Ports& p) { return out_of_quarantine(p, sbdf); };
+                             if_ours(record, [=](Ports& p) { return into_quarantine(p, sbdf); }));
+    if (was_free)
+      step.undo = unless_lost(record, [=](Ports& p) { return out_of_quarantine(p, sbdf); });
   }
   if (!input.device.on_pciback())
     append_step(plan, "done", fmt::format("note that {} is reserved", sbdf.str()),
@@ -75,6 +76,7 @@ Plan build_reserve(const ReserveInput& input) {
 Plan build_release(const ReserveInput& input) {
   const auto sbdf = input.device.sbdf;
   const auto driver = input.driver;
+  const auto record = record_of(input.device);
   Plan plan;
   plan.kind = PlanKind::release;
   plan.title = "release " + sbdf.str();
@@ -90,16 +92,16 @@ Plan build_release(const ReserveInput& input) {
   if (input.iommu) {
     auto& step = append_step(plan, "unquarantine",
                              fmt::format("take {} out of quarantine, to dom0", sbdf.str()),
-                             [=](Ports& p) { return out_of_quarantine(p, sbdf); });
-    step.undo = [=](Ports& p) { return into_quarantine(p, sbdf); };
+                             if_ours(record, [=](Ports& p) { return out_of_quarantine(p, sbdf); }));
+    step.undo = unless_lost(record, [=](Ports& p) { return into_quarantine(p, sbdf); });
   }
   auto& unbind = append_step(
       plan, "unbind",
       driver.empty()
           ? fmt::format("take {} from pciback", sbdf.str())
           : fmt::format("take {} from pciback, bind dom0's driver \"{}\"", sbdf.str(), driver),
-      [=](Ports& p) { return p.pci.unbind_pciback(sbdf, driver); });
-  unbind.undo = [=](Ports& p) { return p.pci.bind_pciback(sbdf); };
+      if_ours(record, [=](Ports& p) { return p.pci.unbind_pciback(sbdf, driver); }));
+  unbind.undo = unless_lost(record, [=](Ports& p) { return p.pci.bind_pciback(sbdf); });
   unbind.slow = true;
   append_step(plan, "forget", "forget the driver that it came from",
               [=](Ports& p) { return forget_change(p.store, sbdf); });

@@ -6,6 +6,7 @@
 
 #include "assign/actions.hpp"
 #include "assign/claim.hpp"
+#include "assign/guards.hpp"
 #include "assign/guest.hpp"
 #include "assign/nodes.hpp"
 #include "assign/plans.hpp"
@@ -112,17 +113,17 @@ class TakeBackBuilder {
     step.advisory = true;  // a silent guest does not keep its devices
   }
 
-  /// Wraps what touches the device itself: no effect if it has a new owner already, or if dom0
-  /// drives it: then it was never seized, or is home again.
-  static std::function<Result<void>(Ports&)> if_still_ours(
-      AttachmentPtr it, std::function<Result<void>(Ports&)> run) {
+  /// Wraps what touches the device itself: no effect if it has a new owner already, is another one,
+  /// or dom0 drives it: then it was never seized, is home again, or somebody has bound it by hand.
+  static Operation if_still_ours(const AttachmentPtr& it, Operation run) {
+    return unless_taken(it, unless_lost(it, std::move(run)));
+  }
+
+  static Operation unless_taken(AttachmentPtr it, Operation run) {
     return [it = std::move(it), run = std::move(run)](Ports& p) -> Result<void> {
       auto taken = taken_by_other(p, it->record);
       if (!taken) return tl::unexpected(taken.error());
-      if (*taken) return {};
-      auto home = is_at_home(p, it->record);
-      if (!home) return tl::unexpected(home.error());
-      return *home ? Result<void>{} : run(p);
+      return *taken ? Result<void>{} : run(p);
     };
   }
 
@@ -187,10 +188,12 @@ class TakeBackBuilder {
     // It stays in quarantine, and the next attach resets and verifies before anyone has it. But
     // dom0, whose memory no IOMMU keeps from it, does not get it as a guest has left it.
     reset.advisory = !goes_home(it->record);
-    if (it->record.iommu)
-      add("quarantine",
-          fmt::format("move {} from domain {} to quarantine (DOMID_IO)", bdf, domid()),
-          if_still_ours(it, [it](Ports& p) { return take_from_domain(p, it->record); }));
+    if (!it->record.iommu) return;
+    const Operation take = [it](Ports& p) { return take_from_domain(p, it->record); };
+    // With a domain that ends Xen takes the device away by itself.
+    const bool lives = input_.tell_guest;
+    add("quarantine", fmt::format("move {} from domain {} to quarantine (DOMID_IO)", bdf, domid()),
+        unless_taken(it, lives ? unless_lost_by_all(it, take) : unless_lost(it, take)));
   }
 
   void withdraw_nodes() {

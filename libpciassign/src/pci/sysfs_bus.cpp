@@ -62,6 +62,11 @@ class SysfsPciBus final : public PciBus {
     return absent(sbdf);
   }
 
+  Result<Device> identify(const Sbdf& sbdf) override {
+    if (auto device = detail::read_device(dir(sbdf), sbdf)) return std::move(*device);
+    return absent(sbdf);
+  }
+
   Result<std::uint32_t> read_config(const Sbdf& sbdf, unsigned offset, unsigned size) override {
     if ((size != 1 && size != 2 && size != 4) || offset % size != 0)
       return fail(ErrorKind::usage,
@@ -85,8 +90,14 @@ class SysfsPciBus final : public PciBus {
   }
 
   Result<std::string> reset(const Sbdf& sbdf) override {
-    auto now = device(sbdf);
+    auto now = identify(sbdf);
     if (!now) return tl::unexpected(now.error());
+    // The last look: whoever asked for the reset has looked a moment ago.
+    if (!now->driver.empty() && !now->on_pciback())
+      return fail(
+          ErrorKind::busy,
+          fmt::format("{} is not reset: dom0's driver \"{}\" has it", sbdf.str(), now->driver),
+          "unbind it from that driver first", "E-NOT-RESERVED");
     // The kernel's reset saves and restores the command register: a bus master that is on when it
     // starts would be on again afterwards. So it goes off first, as VFIO does when it opens.
     if (auto quiet = bus_master_off(sbdf); !quiet) return tl::unexpected(quiet.error());

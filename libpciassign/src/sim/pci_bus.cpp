@@ -30,6 +30,17 @@ Result<Device> PciBus::device(const Sbdf& sbdf) {
   });
 }
 
+Result<Device> PciBus::identify(const Sbdf& sbdf) {
+  return faults_.call<Result<Device>>("pci.identify", [&]() -> Result<Device> {
+    const auto at = all.find(sbdf);
+    if (at == all.end()) return absent(sbdf);
+    Device facts = at->second.facts;
+    facts.in_use.clear();
+    facts.name.clear();
+    return facts;
+  });
+}
+
 Result<std::uint32_t> PciBus::read_config(const Sbdf& sbdf, unsigned offset, unsigned size) {
   return faults_.call<Result<std::uint32_t>>("pci.read_config", [&]() -> Result<std::uint32_t> {
     const auto at = all.find(sbdf);
@@ -47,13 +58,14 @@ Result<std::string> PciBus::reset(const Sbdf& sbdf) {
     const auto at = all.find(sbdf);
     if (at == all.end()) return absent(sbdf);
     auto& device = at->second;
-    if (device.driven_by_dom0()) ++device.disturbed;
+    if (device.driven_by_dom0()) {
+      ++device.disturbed;
+      return fail(ErrorKind::busy, "dom0's driver has it", {}, "E-NOT-RESERVED");
+    }
     if (device.facts.reset_methods.empty()) return fail(ErrorKind::failed, "no reset method");
     if (device.reset_fails) return fail_errno("sim: reset", ENOTTY);
     ++device.resets;
-    // A driver that is not told puts its own registers back.
-    if (!device.bus_master_sticks && !device.driven_by_dom0())
-      device.command &= static_cast<std::uint16_t>(~kBusMaster);
+    if (!device.bus_master_sticks) device.command &= static_cast<std::uint16_t>(~kBusMaster);
     device.facts.interrupt_is_msi = false;
     if (on_reset) on_reset(sbdf);
     return device.facts.reset_methods.front();
@@ -70,6 +82,7 @@ Result<void> PciBus::reset_below(const Sbdf& bridge) {
       if (std::find(device.facts.path.begin(), device.facts.path.end(), bridge) ==
           device.facts.path.end())
         continue;
+      if (device.driven_by_dom0()) ++device.disturbed;
       ++device.resets;
       if (!device.bus_master_sticks) device.command &= static_cast<std::uint16_t>(~kBusMaster);
       device.facts.interrupt_is_msi = false;

@@ -20,7 +20,7 @@ struct BusDevice {
   bool permissive = false;
   std::uint64_t denied_writes = 0;
   int resets = 0;
-  int disturbed = 0;  ///< Resets while a driver of dom0's had it: never right.
+  int disturbed = 0;  ///< Resets while a driver of dom0's had it: never right, and refused.
 
   [[nodiscard]] bool driven_by_dom0() const { return !facts.driver.empty() && !facts.on_pciback(); }
 };
@@ -40,6 +40,7 @@ class PciBus final : public pciassign::PciBus {
 
   Result<std::vector<Device>> devices() override;
   Result<Device> device(const Sbdf& sbdf) override;
+  Result<Device> identify(const Sbdf& sbdf) override;
   Result<std::uint32_t> read_config(const Sbdf& sbdf, unsigned offset, unsigned size) override;
   Result<std::string> reset(const Sbdf& sbdf) override;
   Result<void> reset_below(const Sbdf& bridge) override;
