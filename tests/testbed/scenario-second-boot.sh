@@ -220,6 +220,7 @@ second_boot() {
 	start_daemon /host/logs/pciassignd-4.log
 	wait_quiet 60
 	disk_untouched
+	assert_nothing_left "$one" "$disk"
 	must guest start two --cfg 'passthrough="enabled"' --cfg 'e820_host=1'
 	must pciassign attach two "$nic"
 	guest_network two e1000e
