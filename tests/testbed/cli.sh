@@ -10,7 +10,7 @@ everything() {
 	debug_key qQ | grep -E 'General information|Interrupts|I/O Memory|I/O Ports| - (d|Dom)'
 	xenstore-ls -fp /local/domain/0/backend/pci 2>/dev/null
 	xenstore-ls -fp /libxl/pci 2>/dev/null
-	ls /var/lib/pciassign/journal 2>/dev/null
+	ls /run/pciassign/journal 2>/dev/null
 	xl list | awk '{ print $1, $2 }'
 	for device in /sys/bus/pci/devices/*; do device_driver "${device##*/}"; done
 }

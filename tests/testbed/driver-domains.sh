@@ -55,7 +55,7 @@ domain_state() { domain_json "$1" .result.state; }
 
 # wait_domain SECONDS NAME STATE: by the daemon's own notes, which change with each phase.
 wait_domain() {
-	local seconds=$(($1 * TESTBED_SLOW)) name=$2 state=$3 directory=/var/lib/pciassign/supervisor event
+	local seconds=$(($1 * TESTBED_SLOW)) name=$2 state=$3 directory=/run/pciassign/supervisor event
 	[[ $(domain_state "$name") == "$state" ]] && return
 	while [[ $(domain_state "$name" 2>/dev/null) != "$state" ]] && read -r -t "$seconds" event; do
 		: "$event"
@@ -246,7 +246,7 @@ wait_successor() {
 	}
 	while ! has_successor && read -r -t "$seconds" event; do
 		: "$event"
-	done < <(timeout "$seconds" inotifywait --monitor --event create,modify,moved_to /var/lib/pciassign/supervisor 2>&1)
+	done < <(timeout "$seconds" inotifywait --monitor --event create,modify,moved_to /run/pciassign/supervisor 2>&1)
 	has_successor || fail "no other domain $name within $seconds s: $(pciassign domain show "$name")"
 }
 

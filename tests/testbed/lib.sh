@@ -109,6 +109,17 @@ wait_dmesg() {
 	return 1
 }
 
+# wait_path SECONDS PATH: until it exists, by event; the directory that it is in does.
+wait_path() {
+	local seconds=$(($1 * TESTBED_PATIENCE)) path=$2 event
+	[[ -e $path ]] && return 0
+	# inotifywait says when it watches: what came before that is seen by the test.
+	while [[ ! -e $path ]] && read -r -t "$seconds" event; do
+		: "$event"
+	done < <(timeout "$seconds" inotifywait --monitor --event create,moved_to "${path%/*}" 2>&1)
+	[[ -e $path ]]
+}
+
 # wait_no_domain SECONDS DOMID: until Xen knows no such domain any more. It outlives its nodes: its memory is given back, and
 # another domain may still map some of it. xenstore tells of a domain's death, not of that: hence the poll.
 wait_no_domain() {

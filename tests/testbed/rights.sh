@@ -99,13 +99,13 @@ assert_nothing_left() {
 	for device; do
 		key=${device//[:.]/-}
 		xenstore_is "/libxl/pci/$key/domid" gone || fail "/libxl/pci/$key/domid is still there"
-		[[ ! -e /var/lib/pciassign/journal/$key.json ]] || fail "the journal still has $device"
+		[[ ! -e /run/pciassign/journal/$key.json ]] || fail "the journal still has $device"
 	done
 }
 
 # wait_journal SECONDS GLOB: until the journal has no such file, by event.
 wait_journal() {
-	local seconds=$(($1 * TESTBED_PATIENCE)) glob=$2 directory=/var/lib/pciassign/journal event
+	local seconds=$(($1 * TESTBED_PATIENCE)) glob=$2 directory=/run/pciassign/journal event
 	journal_has() { [[ -n $(find "$directory" -name "$glob" -print -quit 2>/dev/null) ]]; }
 	journal_has || return 0
 	while journal_has && read -r -t "$seconds" event; do

@@ -57,7 +57,7 @@ while [[ $(domain_state net1) != given-up ]]; do
 		last=$id
 	fi
 	# Its state changes with each phase; what changed before this watches is seen a little later.
-	inotifywait -qq --timeout 2 --event create,modify,moved_to /var/lib/pciassign/supervisor
+	inotifywait -qq --timeout 2 --event create,modify,moved_to /run/pciassign/supervisor
 done
 must wait_journal_without 120 "${dd_device[net1]}"
 assert_match "net1" 'given-up' "$(pciassign domain list)"

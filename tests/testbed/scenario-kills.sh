@@ -18,7 +18,7 @@ stride=${1:-1}
 nic=0000:00:04.0
 spare=0000:00:06.0
 log=/host/logs/pciassignd-kills.log
-journal=/var/lib/pciassign/journal
+journal=/run/pciassign/journal
 
 in_journal() { [[ -e $journal/${1//[:.]/-}.json ]]; }
 phase() { jq -r .phase "$journal/${1//[:.]/-}.json"; }

@@ -109,7 +109,7 @@ for line in 'pciassign_attachments{domain="one",phase="attached"} 1' 'pciassign_
 done
 
 step "a user without privileges may look, and change nothing"
-before=$(journal=/var/lib/pciassign/journal; ls "$journal"; rights "$one")
+before=$(journal=/run/pciassign/journal; ls "$journal"; rights "$one")
 says 0 "$nic" "${nobody[@]}" pciassign list
 says 0 'attachments: 2' "${nobody[@]}" pciassign status
 for change in "attach one $disk" "detach one $nic" "reserve $disk" "release $disk" "reset $disk"; do
@@ -119,7 +119,7 @@ done
 says 4 'E-NOT-ROOT|root only' "${nobody[@]}" pciassign create "$(guest config one)"
 request='{"jsonrpc":"2.0","id":1,"method":"detach","params":{"domain":"one","devices":["0000:00:04.0"]}}'
 says 0 'E-NOT-ROOT' "${nobody[@]}" socat -t 60 - UNIX-CONNECT:/run/pciassign/control.sock <<<"$request"
-assert_equal "what is given" "$before" "$(ls /var/lib/pciassign/journal; rights "$one")"
+assert_equal "what is given" "$before" "$(ls /run/pciassign/journal; rights "$one")"
 
 step "without the daemon: root reads for itself, others are told"
 kill_daemon
