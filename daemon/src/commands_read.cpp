@@ -88,7 +88,7 @@ void Commands::show(const Call& call, const Params& params) {
 void Commands::domain(const Call& call, const Params& params) {
   const auto read = read_params<rpc::DomainParams>(call, params);
   if (!read) return;
-  const Result<DomainInfo> info = toolstack_.find_domain(read->domain);
+  const Result<DomainInfo> info = rpc::find_domain(toolstack_, *read);
   if (!info) {
     call.fail(info.error());
     return;

@@ -107,6 +107,6 @@ class DomainWatcher {
 };
 
 /// A step that lets a domain run; the last of a plan that attached to a paused one.
-Step unpause_step(DomId domid, const std::string& name);
+Step unpause_step(const DomainInfo& domain, const std::string& name);
 
 }  // namespace pciassign::daemon
