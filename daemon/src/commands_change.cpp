@@ -149,12 +149,13 @@ void Commands::create_prepare(const Call& call, const Params& params) {
   const auto session = call.session();
   if (!session) return;
   if (read->name.find_first_not_of("0123456789") == std::string::npos) {
-    call.fail({ErrorKind::usage,
-               {},
-               fmt::format("the name \"{}\" is a number, which xl takes for that of a domain",
-                           read->name),
-               "give the domain another name",
-               0});
+    call.fail(
+        {ErrorKind::usage,
+         {},
+         fmt::format("the name \"{}\" is empty, or a number, which xl takes for that of a domain",
+                     read->name),
+         "give the domain another name",
+         0});
     return;
   }
   const auto free = [&](const Result<DomainInfo>& existing, const std::string& what) {
@@ -235,7 +236,7 @@ void Commands::create_complete(const Call& call, const Params& params) {
     specs = std::move(*parsed);
   }
   const std::vector<DeviceSpec> own = specs;
-  for (DeviceSpec& spec : watcher_.configured(name)) {
+  for (DeviceSpec& spec : watcher_.configured(*domain, name)) {
     const bool twice = std::any_of(specs.begin(), specs.end(), [&](const DeviceSpec& other) {
       return other.name == spec.name && other.sbdf == spec.sbdf;
     });

@@ -53,6 +53,8 @@ void Commands::status(const Call& call, const Params&) {
   status.jobs = scheduler_.jobs();
   status.retries = reconciler_.retries();
   for (rpc::RetryView& domain : watcher_.retries()) status.retries.push_back(std::move(domain));
+  for (rpc::RetryView& blocked : supervisor_.blocked())
+    status.retries.push_back(std::move(blocked));
   status.configured = watcher_.configured_names();
   const auto records = toolstack_.ports().journal.all();
   if (!records) {

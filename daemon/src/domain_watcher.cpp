@@ -67,8 +67,10 @@ void DomainWatcher::stop() {
   timer_->cancel();
 }
 
-void DomainWatcher::set_assignments(config::Assignments assignments) {
+void DomainWatcher::set_assignments(config::Assignments assignments,
+                                    std::set<std::string> supervised) {
   assignments_ = std::move(assignments);
+  supervised_ = std::move(supervised);
   // What is new for a running domain is attached; what is gone stays until it is detached.
   for (auto& [domid, domain] : domains_) {
     if (domain.stage == Stage::over || domain.stage == Stage::failed) look_at(domain);
@@ -177,7 +179,7 @@ void DomainWatcher::look_at(Domain& domain) {
 }
 
 std::vector<DeviceSpec> DomainWatcher::missing(const Domain& domain) {
-  std::vector<DeviceSpec> wanted = configured(domain.name);
+  std::vector<DeviceSpec> wanted = configured(domain.info, domain.name);
   for (DeviceSpec& spec : files_.created(domain.info)) {
     const bool twice = std::any_of(wanted.begin(), wanted.end(), [&](const DeviceSpec& other) {
       return other.name == spec.name && other.sbdf == spec.sbdf;
@@ -397,7 +399,11 @@ void DomainWatcher::take_over(DomId domid, const std::string& name) {
   proceed();
 }
 
-std::vector<DeviceSpec> DomainWatcher::configured(const std::string& name) const {
+std::vector<DeviceSpec> DomainWatcher::configured(const DomainInfo& domain,
+                                                  const std::string& name) const {
+  // Others may have a driver domain's name: its devices are for the supervisor's own alone.
+  if (supervised_.contains(name) && !(is_instance && is_instance(name, domain.uuid_str())))
+    return {};
   const auto found = assignments_.find(name);
   return found == assignments_.end() ? std::vector<DeviceSpec>{} : found->second.devices;
 }
