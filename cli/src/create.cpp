@@ -9,6 +9,8 @@
 
 #include "commands.hpp"
 #include "pciassign/config_xl.hpp"
+#include "pciassign/rpc_requests.hpp"
+#include "pciassign/uuid.hpp"
 #include "program.hpp"
 #include "progress.hpp"
 #include "source.hpp"
@@ -38,7 +40,8 @@ Error xl_failed(const std::string& what, const ProgramEnd& end) {
   return error;
 }
 
-/// One creation. Whatever fails after xl began, the domain is destroyed again.
+/// One creation. Whatever fails after xl began, the domain is destroyed again: that with our uuid
+/// and no other, since anybody may make one of its name meanwhile.
 class Creation {
  public:
   Creation(Environment& environment, const Options& options, rpc::Client& client,
@@ -49,27 +52,39 @@ class Creation {
     std::vector<std::string> devices;
     for (const DeviceSpec& spec : domain.devices) devices.push_back(spec.str());
     // What policy refuses is told before anything is made; and the name is ours from here on.
-    const auto prepared = client_.call(
-        "create-prepare", rpc::to_json(rpc::CreatePrepareParams{domain.name, devices}));
+    const auto prepared =
+        client_.call("create-prepare",
+                     rpc::to_json(rpc::CreatePrepareParams{domain.name, devices, domain.uuid}));
     if (!prepared) return tl::unexpected<Error>(prepared.error());
 
-    if (auto made = make(config::text_for_paused_creation(text, domain)); !made) {
-      return undo(domain.name, made.error());
-    }
-    const auto found =
-        call_as<rpc::DomainResult>(client_, "domain", rpc::to_json(rpc::DomainParams{domain.name}));
-    if (!found) return undo(domain.name, found.error());
-    if (env_.interrupted()) {
-      return undo(std::to_string(found->domid),
-                  Error{ErrorKind::failed, "E-CANCELLED", "cancelled at your request", {}, 0});
-    }
-    const rpc::CreateCompleteParams params{found->domid, devices, !options_.no_unpause};
+    identity_ = {domain.name, domain.uuid};
+    if (auto made = make(config::text_for_paused_creation(text, domain)); !made)
+      return undo(made.error());
+    const auto found = call_as<rpc::DomainResult>(client_, "domain", rpc::to_json(identity_));
+    if (!found) return undo(found.error());
+    if (env_.interrupted())
+      return undo(Error{ErrorKind::failed, "E-CANCELLED", "cancelled at your request", {}, 0});
+    const rpc::CreateCompleteParams params{found->domid, devices, !options_.no_unpause,
+                                           domain.uuid};
     auto done = call_as<rpc::ChangeResult>(client_, "create-complete", rpc::to_json(params));
-    if (!done) return undo(std::to_string(found->domid), done.error());
+    if (!done) return undo(done.error());
     return done;
   }
 
  private:
+  /// Of the domain that we made. Where the daemon does not answer any more Xen itself is asked.
+  Result<DomId> look_for_it() {
+    const auto told = call_as<rpc::DomainResult>(client_, "domain", rpc::to_json(identity_));
+    if (told) return told->domid;
+    if (told.error().kind == ErrorKind::not_found || !env_.open_local)
+      return tl::unexpected<Error>(told.error());
+    const auto local = env_.open_local();
+    if (!local) return tl::unexpected<Error>(told.error());
+    return rpc::find_domain((*local)->toolstack(), identity_).map([](const DomainInfo& info) {
+      return info.domid;
+    });
+  }
+
   Result<void> make(const std::string& text) {
     const auto file = TemporaryFile::make(text);
     if (!file) return tl::unexpected<Error>(file.error());
@@ -81,23 +96,34 @@ class Creation {
     return {};
   }
 
-  tl::unexpected<Error> undo(const std::string& domain, Error why) {
+  tl::unexpected<Error> undo(Error why) {
     error_data_ = client_.last_error_data();
     progress_.say("destroying the domain");
-    // Where xl failed it has usually cleaned up itself; then there is nothing to destroy.
-    const auto there = client_.call("domain", rpc::to_json(rpc::DomainParams{domain}));
-    if (there || there.error().kind != ErrorKind::not_found) {
-      const auto end = run_program({env_.xl, "destroy", domain});
-      if (end && end->status == 0) {
-        why.message += "; the domain was destroyed again";
-      } else {
-        why.message += fmt::format("; and xl destroy {} failed: {}", domain,
-                                   end ? end->last_words() : end.error().message);
-        why.hint = fmt::format("destroy it: xl destroy {}", domain);
-      }
+    if (const auto domid = look_for_it()) {
+      destroy(*domid, why);
+    } else if (domid.error().kind == ErrorKind::not_found) {
+      // Where xl failed it has usually cleaned up itself.
+      why.message += "; nothing is left of the domain";
+    } else {
+      why.message += fmt::format("; whether anything is left of the domain is not known: {}",
+                                 domid.error().message);
+      why.hint = fmt::format(
+          "look for the uuid {} in `xl list -v`; if it is there: xl destroy DOMID", identity_.uuid);
     }
     progress_.clear();
     return tl::unexpected<Error>(std::move(why));
+  }
+
+  /// xl takes no uuid: directly after the look the number is still that domain's.
+  void destroy(DomId domid, Error& why) {
+    const auto end = run_program({env_.xl, "destroy", std::to_string(domid)});
+    if (end && end->status == 0) {
+      why.message += "; the domain was destroyed again";
+      return;
+    }
+    why.message += fmt::format("; and xl destroy {} failed: {}", domid,
+                               end ? end->last_words() : end.error().message);
+    why.hint = fmt::format("destroy it: xl destroy {}", domid);
   }
 
  public:
@@ -111,6 +137,7 @@ class Creation {
   rpc::Client& client_;
   Progress& progress_;
   boost::json::object error_data_;
+  rpc::DomainParams identity_;
 };
 
 /// The devices' own steps have addresses in them that only the domain's number tells.
@@ -158,8 +185,9 @@ int dry_run(Environment& environment, const Options& options, Output& output,
 int create(Environment& environment, const Options& options, Output& output) {
   const Result<std::string> text = read_domain_file(options.file);
   if (!text) return output.fail(text.error());
-  const Result<config::XlDomain> domain = config::parse_xl_domain(*text, options.file);
+  Result<config::XlDomain> domain = config::parse_xl_domain(*text, options.file);
   if (!domain) return output.fail(domain.error());
+  if (domain->uuid.empty()) domain->uuid = new_uuid();
   if (options.dry_run) return dry_run(environment, options, output, *domain);
   auto client = rpc::Client::connect(options.socket);
   if (!client) return output.fail(client.error());
@@ -177,7 +205,8 @@ int create(Environment& environment, const Options& options, Output& output) {
   }
   print_change(output.text(), Paint(output.colour()), *done, options.verbose);
   if (options.no_unpause) {
-    output.text() << "paused; start it: xl unpause " << printable(domain->name) << '\n';
+    output.text() << fmt::format("paused; start it: xl unpause {}\n",
+                                 done->plan.domid.value_or(kDomInvalid));
   }
   return 0;
 }

@@ -183,8 +183,10 @@ std::vector<Command> make_definitions() {
        "make a domain that has its devices before it runs",
        "Reads a domain file of *xl*(1) with its pci=[...], has xl create the domain paused and "
        "without devices, attaches them, and lets it run. passthrough=\"enabled\" and e820_host=1 "
-       "are added where the file does not say otherwise. If anything fails the domain is destroyed "
-       "again. Every option of *xl-pci-configuration*(5), the file's defaults for them and the "
+       "are added where the file does not say otherwise, and a fresh uuid, by which the domain is "
+       "known. If anything fails that domain, and no other of its name, is destroyed again. A name "
+       "that is a number is refused. Every option of *xl-pci-configuration*(5), the file's "
+       "defaults for them and the "
        "forms of Xen 2.0 are understood; gfx_passthru and files in xend's own form are refused.",
        {{"cfg", "CFG", Completes::file, &Options::file, true, "domain file of xl"}},
        of_change({{"--no-unpause", "", Completes::nothing, &Options::no_unpause,

@@ -12,7 +12,7 @@ namespace {
 
 std::string state_cell(const Paint& paint, const std::string& state) {
   if (state == "ready") return paint.green(state);
-  if (state == "given-up" || state == "backing-off") return paint.red(state);
+  if (state == "given-up" || state == "backing-off" || state == "blocked") return paint.red(state);
   return state == "stopped" || state == "unknown" ? state : paint.yellow(state);
 }
 
@@ -78,6 +78,9 @@ void print_domains(std::ostream& out, const Paint& paint,
                fmt::format("{}", fmt::join(domain.devices, " "))});
   }
   table.print(out, paint);
+  for (const rpc::DriverDomainView& domain : domains)
+    if (domain.state == "blocked")
+      out << printable(domain.name) << ": " << printable(domain.message) << '\n';
 }
 
 void print_domain(std::ostream& out, const Paint& paint, const rpc::DriverDomainView& domain) {

@@ -47,7 +47,7 @@ Result<bool> Source::has_domain(const std::string& name) {
     const auto found = local_->toolstack().find_domain(name);
     if (!found) error = found.error();
   } else {
-    const auto found = daemon_->call("domain", rpc::to_json(rpc::DomainParams{name}));
+    const auto found = daemon_->call("domain", rpc::to_json(rpc::DomainParams{name, {}}));
     if (!found) error = found.error();
   }
   if (error && error->kind != ErrorKind::not_found) return tl::unexpected<Error>(*error);

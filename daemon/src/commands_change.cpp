@@ -148,12 +148,30 @@ void Commands::create_prepare(const Call& call, const Params& params) {
   if (!read) return;
   const auto session = call.session();
   if (!session) return;
-  if (const auto existing = toolstack_.find_domain(read->name)) {
-    call.fail({ErrorKind::refused, "E-EXISTS",
-               fmt::format("a domain named {} exists (domain {})", read->name, existing->domid),
-               "destroy it first, or attach to it: pciassign attach", 0});
+  if (read->name.find_first_not_of("0123456789") == std::string::npos) {
+    call.fail(
+        {ErrorKind::usage,
+         {},
+         fmt::format("the name \"{}\" is empty, or a number, which xl takes for that of a domain",
+                     read->name),
+         "give the domain another name",
+         0});
     return;
   }
+  const auto free = [&](const Result<DomainInfo>& existing, const std::string& what) {
+    if (existing) {
+      call.fail({ErrorKind::refused, "E-EXISTS",
+                 fmt::format("a domain {} exists (domain {})", what, existing->domid),
+                 "destroy it first, or attach to it: pciassign attach", 0});
+    } else if (existing.error().kind != ErrorKind::not_found) {
+      call.fail(existing.error());
+    }
+    return !existing && existing.error().kind == ErrorKind::not_found;
+  };
+  if (!free(toolstack_.find_domain(read->name), "named " + read->name)) return;
+  if (!read->uuid.empty() &&
+      !free(toolstack_.domain_with_uuid(read->uuid), "with the uuid " + read->uuid))
+    return;
   std::vector<DeviceSpec> specs;
   if (!read->devices.empty()) {
     auto parsed = rpc::parse_specs(read->devices);
@@ -191,6 +209,16 @@ void Commands::create_complete(const Call& call, const Params& params) {
     call.fail(domain.error());
     return;
   }
+  // A number is used again: nothing is done to whoever has got it since.
+  if (!read->uuid.empty() && domain->uuid_str() != read->uuid) {
+    call.fail({ErrorKind::not_found,
+               {},
+               fmt::format("domain {} has not the uuid {}: it is another domain by now",
+                           read->domid, read->uuid),
+               {},
+               0});
+    return;
+  }
   if (!domain->paused) {
     call.fail({ErrorKind::refused, "E-RUNNING", fmt::format("domain {} is not paused", read->domid),
                "create it with: xl create -p", 0});
@@ -208,7 +236,7 @@ void Commands::create_complete(const Call& call, const Params& params) {
     specs = std::move(*parsed);
   }
   const std::vector<DeviceSpec> own = specs;
-  for (DeviceSpec& spec : watcher_.configured(name)) {
+  for (DeviceSpec& spec : watcher_.configured(*domain, name)) {
     const bool twice = std::any_of(specs.begin(), specs.end(), [&](const DeviceSpec& other) {
       return other.name == spec.name && other.sbdf == spec.sbdf;
     });
@@ -232,8 +260,8 @@ void Commands::create_complete(const Call& call, const Params& params) {
     }
     plan = std::move(*made);
   }
-  if (read->unpause) plan.steps.push_back(unpause_step(read->domid, name));
-  plan.undo_command = fmt::format("xl destroy {}", name);
+  if (read->unpause) plan.steps.push_back(unpause_step(*domain, name));
+  plan.undo_command = fmt::format("xl destroy {}", read->domid);
   run_plan(call, std::move(plan), [this, info = *domain, own] {
     if (own.empty()) return;
     if (const auto noted = files_.set_created(info, own); !noted) {

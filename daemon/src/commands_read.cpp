@@ -53,6 +53,8 @@ void Commands::status(const Call& call, const Params&) {
   status.jobs = scheduler_.jobs();
   status.retries = reconciler_.retries();
   for (rpc::RetryView& domain : watcher_.retries()) status.retries.push_back(std::move(domain));
+  for (rpc::RetryView& blocked : supervisor_.blocked())
+    status.retries.push_back(std::move(blocked));
   status.configured = watcher_.configured_names();
   const auto records = toolstack_.ports().journal.all();
   if (!records) {
@@ -88,7 +90,7 @@ void Commands::show(const Call& call, const Params& params) {
 void Commands::domain(const Call& call, const Params& params) {
   const auto read = read_params<rpc::DomainParams>(call, params);
   if (!read) return;
-  const Result<DomainInfo> info = toolstack_.find_domain(read->domain);
+  const Result<DomainInfo> info = rpc::find_domain(toolstack_, *read);
   if (!info) {
     call.fail(info.error());
     return;

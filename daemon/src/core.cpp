@@ -55,12 +55,15 @@ Core::~Core() = default;
 
 void Core::set_assignments(config::Assignments assignments, config::DriverDomains domains) {
   if (started_) watcher_.notice();
-  for (const auto& [name, domain] : domains)
+  std::set<std::string> supervised;
+  for (const auto& [name, domain] : domains) {
     assignments.insert_or_assign(
         name,
         config::Assignment{name, domain.devices, config::OnFailure::keep_paused, domain.origin});
+    supervised.insert(name);
+  }
   supervisor_.set_domains(std::move(domains));
-  watcher_.set_assignments(std::move(assignments));
+  watcher_.set_assignments(std::move(assignments), std::move(supervised));
   compare();
 }
 

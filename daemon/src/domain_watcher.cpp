@@ -22,9 +22,14 @@ std::string name_path(DomId domid) {
   return fmt::format("/local/domain/{}/name", domid);
 }
 
-/// EINVAL: it is not paused, so it runs already.
-Result<void> unpause(Ports& ports, DomId domid) {
-  auto done = ports.xen.unpause(domid);
+/// ESRCH: it is gone, and its number may be another domain's by now. EINVAL: it is not paused, so
+/// it runs already.
+Result<void> unpause(Ports& ports, const DomainInfo& domain) {
+  const auto now = ports.xen.domain(domain.domid);
+  if (!now && now.error().kind != ErrorKind::not_found) return tl::unexpected<Error>(now.error());
+  if (!now || now->uuid != domain.uuid)
+    return fail_errno(fmt::format("domain {} is gone, or another one by now", domain.domid), ESRCH);
+  auto done = ports.xen.unpause(domain.domid);
   if (!done && done.error().sys_errno == EINVAL) return {};
   return done;
 }
@@ -40,11 +45,11 @@ std::vector<LogField> DomainWatcher::fields_of(const Domain& domain) {
   return fields;
 }
 
-Step unpause_step(DomId domid, const std::string& name) {
+Step unpause_step(const DomainInfo& domain, const std::string& name) {
   Step step;
   step.id = "unpause";
   step.words = fmt::format("let {} run", name);
-  step.run = [domid](Ports& ports) { return unpause(ports, domid); };
+  step.run = [domain](Ports& ports) { return unpause(ports, domain); };
   return step;
 }
 
@@ -62,8 +67,10 @@ void DomainWatcher::stop() {
   timer_->cancel();
 }
 
-void DomainWatcher::set_assignments(config::Assignments assignments) {
+void DomainWatcher::set_assignments(config::Assignments assignments,
+                                    std::set<std::string> supervised) {
   assignments_ = std::move(assignments);
+  supervised_ = std::move(supervised);
   // What is new for a running domain is attached; what is gone stays until it is detached.
   for (auto& [domid, domain] : domains_) {
     if (domain.stage == Stage::over || domain.stage == Stage::failed) look_at(domain);
@@ -172,7 +179,7 @@ void DomainWatcher::look_at(Domain& domain) {
 }
 
 std::vector<DeviceSpec> DomainWatcher::missing(const Domain& domain) {
-  std::vector<DeviceSpec> wanted = configured(domain.name);
+  std::vector<DeviceSpec> wanted = configured(domain.info, domain.name);
   for (DeviceSpec& spec : files_.created(domain.info)) {
     const bool twice = std::any_of(wanted.begin(), wanted.end(), [&](const DeviceSpec& other) {
       return other.name == spec.name && other.sbdf == spec.sbdf;
@@ -224,11 +231,11 @@ void DomainWatcher::release(Domain& domain) {
 /// The note comes first: a daemon that dies after the unpause must not be followed by one that
 /// takes the toolstack's pause for ours.
 Step DomainWatcher::let_run(const Domain& domain) {
-  Step step = unpause_step(domain.info.domid, domain.name);
+  Step step = unpause_step(domain.info, domain.name);
   step.run = [this, info = domain.info, fields = fields_of(domain)](Ports& ports) -> Result<void> {
     if (auto noted = files_.set_pause(info, Pause::releasing); !noted)
       log_.warning("pause-not-noted", noted.error().message, fields);
-    return unpause(ports, info.domid);
+    return unpause(ports, info);
   };
   return step;
 }
@@ -392,7 +399,11 @@ void DomainWatcher::take_over(DomId domid, const std::string& name) {
   proceed();
 }
 
-std::vector<DeviceSpec> DomainWatcher::configured(const std::string& name) const {
+std::vector<DeviceSpec> DomainWatcher::configured(const DomainInfo& domain,
+                                                  const std::string& name) const {
+  // Others may have a driver domain's name: its devices are for the supervisor's own alone.
+  if (supervised_.contains(name) && !(is_instance && is_instance(name, domain.uuid_str())))
+    return {};
   const auto found = assignments_.find(name);
   return found == assignments_.end() ? std::vector<DeviceSpec>{} : found->second.devices;
 }

@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -25,7 +26,8 @@ class DomainWatcher {
   DomainWatcher(Reactor& reactor, Toolstack& toolstack, Scheduler& scheduler, StateFiles& files,
                 Log& log, Metrics& metrics);
 
-  void set_assignments(config::Assignments assignments);
+  /// `supervised`: the names among them that are driver domains'.
+  void set_assignments(config::Assignments assignments, std::set<std::string> supervised = {});
   [[nodiscard]] const config::Assignments& assignments() const { return assignments_; }
 
   /// Finds domains that are new or gone, and pauses at once those that are to have devices.
@@ -47,8 +49,12 @@ class DomainWatcher {
   void take_over(DomId domid, const std::string& name);
   /// An attachment to a domain succeeded, or failed; for whoever made take_over() necessary.
   std::function<void(DomId, const std::optional<Error>&)> on_given;
-  /// Devices that the name is to have anyway.
-  [[nodiscard]] std::vector<DeviceSpec> configured(const std::string& name) const;
+  /// Whether the domain with that uuid is the supervisor's instance of the driver domain. It is
+  /// before it exists: its uuid is chosen and saved first.
+  std::function<bool(const std::string& name, const std::string& uuid)> is_instance;
+  /// Devices that a domain of that name is to have anyway.
+  [[nodiscard]] std::vector<DeviceSpec> configured(const DomainInfo& domain,
+                                                   const std::string& name) const;
   [[nodiscard]] std::vector<std::string> configured_names() const;
   /// Domains that have not got their devices and stay paused: tried again, or in line.
   [[nodiscard]] std::vector<rpc::RetryView> retries() const;
@@ -100,6 +106,7 @@ class DomainWatcher {
   Log& log_;
   Metrics& metrics_;
   config::Assignments assignments_;
+  std::set<std::string> supervised_;
   std::map<DomId, Domain> domains_;
   std::map<std::string, std::uint64_t> holds_;  ///< Name to session.
   std::unique_ptr<Reactor::Timer> timer_;
@@ -107,6 +114,6 @@ class DomainWatcher {
 };
 
 /// A step that lets a domain run; the last of a plan that attached to a paused one.
-Step unpause_step(DomId domid, const std::string& name);
+Step unpause_step(const DomainInfo& domain, const std::string& name);
 
 }  // namespace pciassign::daemon

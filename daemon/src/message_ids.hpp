@@ -50,6 +50,7 @@ inline constexpr std::array kMessageIds{
     MessageId{"driver-domain-recovered", "540c3645ae3b40c1b80762ba56dd7e6b"},
     MessageId{"driver-domain-failed", "f0ef19fd7df04a0c98bba0912040340d"},
     MessageId{"driver-domain-given-up", "5dd8598888fd4f7e8de29067ac25ec0e"},
+    MessageId{"driver-domain-blocked", "7b3cd8aa3d0740c59e047aaf15f1e29c"},
     MessageId{"dependent-failed", "7d876094b8b94c5ca21b5e3c8c5805e5"},
     MessageId{"former-record", "3b1d5e0c8f6a4d0f9a52c7e4d81b60f2"},
     MessageId{"left-alone", "b6d20c5f4a374f1e8c1f0d3a97e2465b"},

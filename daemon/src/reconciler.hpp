@@ -6,6 +6,8 @@
 #include <chrono>
 #include <map>
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -29,15 +31,25 @@ class Reconciler {
 
  private:
   using Time = std::chrono::steady_clock::time_point;
+  /// What a plan is about. Its title is for people: a domain with a former one's name and number
+  /// has the same, and is not kept waiting for that one's failures.
+  struct Subject {
+    std::optional<PlanKind> kind;  ///< Nothing: the comparison itself.
+    std::optional<DomId> domid;
+    std::string domain_uuid;
+    std::vector<Sbdf> devices;  ///< Of a plan without a domain.
+    auto operator<=>(const Subject&) const = default;
+  };
+  static Subject subject_of(const Plan& plan);
   struct Retry {
+    std::string title;
     unsigned failures = 0;
     Time not_before;
     Error why;
-    std::optional<DomId> domid;
     std::string domain_name;
   };
   void begin(Plan plan);
-  void failed(const std::string& what, const Error& why, std::optional<DomId> domid = {},
+  void failed(const Subject& subject, const std::string& title, const Error& why,
               const std::string& domain_name = {});
   void arm();
 
@@ -46,7 +58,8 @@ class Reconciler {
   Log& log_;
   Metrics& metrics_;
   std::unique_ptr<Reactor::Timer> timer_;
-  std::map<std::string, Retry> retries_;  ///< By the plan's title.
+  std::map<Subject, Retry> retries_;
+  std::set<Subject> running_;
   bool stopped_ = false;
 };
 

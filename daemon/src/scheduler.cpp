@@ -285,12 +285,6 @@ std::vector<Sbdf> Scheduler::busy_devices() const {
   return busy;
 }
 
-bool Scheduler::has_title(const std::string& title) const {
-  return std::any_of(jobs_.begin(), jobs_.end(), [&](const auto& item) {
-    return item.second->execution.plan().title == title;
-  });
-}
-
 std::vector<rpc::JobView> Scheduler::jobs() const {
   std::vector<rpc::JobView> views;
   const auto now = std::chrono::steady_clock::now();

@@ -49,7 +49,6 @@ class Scheduler {
 
   [[nodiscard]] std::vector<Sbdf> busy_devices() const;
   [[nodiscard]] std::vector<rpc::JobView> jobs() const;
-  [[nodiscard]] bool has_title(const std::string& title) const;
   [[nodiscard]] bool idle() const { return jobs_.empty(); }
   /// Takes no more plans, undoes those that give something away, lets the others end.
   void drain();

@@ -5,7 +5,8 @@
 
 #include <algorithm>
 #include <fstream>
-#include <random>
+
+#include "pciassign/uuid.hpp"
 
 namespace pciassign::daemon {
 namespace {
@@ -20,17 +21,6 @@ constexpr int kMostLooks = 4;
 std::string read_text(const fs::path& file) {
   std::ifstream in(file);
   return {std::istreambuf_iterator<char>(in), {}};
-}
-
-std::string new_uuid() {
-  std::random_device random;
-  std::array<std::uint8_t, 16> bytes{};
-  for (std::uint8_t& byte : bytes) byte = static_cast<std::uint8_t>(random());
-  DomainInfo info;
-  info.uuid = bytes;
-  info.uuid[6] = static_cast<std::uint8_t>((info.uuid[6] & 0x0f) | 0x40);
-  info.uuid[8] = static_cast<std::uint8_t>((info.uuid[8] & 0x3f) | 0x80);
-  return info.uuid_str();
 }
 
 }  // namespace
@@ -52,6 +42,12 @@ Supervisor::Supervisor(Reactor& reactor, Toolstack& toolstack, Scheduler& schedu
   watcher_.on_given = [this](DomId domid, const std::optional<Error>& error) {
     for (auto& [name, entry] : entries_) entry.core.given(domid, error);
   };
+  watcher_.is_instance = [this](const std::string& name, const std::string& uuid) {
+    const auto found = entries_.find(name);
+    if (found == entries_.end()) return false;
+    const auto& instance = found->second.core.state().instance;
+    return instance && instance->uuid == uuid;
+  };
 }
 
 void Supervisor::set_domains(config::DriverDomains domains) {
@@ -64,6 +60,7 @@ void Supervisor::set_domains(config::DriverDomains domains) {
     for (const DomId domid : entry.watched)
       (void)toolstack_.ports().store.unwatch(fmt::format("/local/domain/{}/data/pciassign", domid),
                                              token_of(entry));
+    watch_namesake(entry, {});
     follow(entry, {});
     for (const Waiter& waiter : entry.waiters)
       waiter.done(tl::unexpected<Error>(failure("is no longer configured", name)));
@@ -124,13 +121,14 @@ bool Supervisor::device_event(const std::string& path) {
     return instance && instance->domid == domid;
   });
   if (ours == entries_.end()) return false;
+  const auto info = toolstack_.ports().xen.domain(domid);
+  if (!info || info->uuid_str() != ours->second.core.state().instance->uuid) return false;
   const bool closing =
       read("/local/domain/0/" + path) == std::to_string(static_cast<int>(XenbusState::closing));
   if (!closing || scheduler_.conflict(std::vector<Sbdf>{}, domid) ||
       !ours->second.core.loses_device(domid))
     return false;
-  const auto info = toolstack_.ports().xen.domain(domid);
-  if (info && !info->paused && !info->gone()) (void)toolstack_.ports().xen.pause(domid);
+  if (!info->paused && !info->gone()) (void)toolstack_.ports().xen.pause(domid);
   return ours->second.dirty = true;
 }
 

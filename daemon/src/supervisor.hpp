@@ -54,6 +54,8 @@ class Supervisor {
 
   [[nodiscard]] Result<rpc::DriverDomainView> view(const std::string& name);
   [[nodiscard]] std::vector<rpc::DriverDomainView> views();
+  /// Those that wait for somebody else's domain to give their name up.
+  [[nodiscard]] std::vector<rpc::RetryView> blocked() const;
 
   /// For the metrics.
   [[nodiscard]] std::vector<Metrics::Present::DriverDomain> present() const;
@@ -80,6 +82,7 @@ class Supervisor {
     Supervision core;
     std::string saved, saved_history;
     std::set<DomId> watched;
+    std::optional<DomId> namesake;   ///< Whose name is watched.
     std::set<std::string> followed;  ///< Nodes of dependents that are watched.
     /// Of these back ends, as last looked for. Only their states are read anew with each event.
     std::set<DomId> backends;
@@ -99,7 +102,8 @@ class Supervisor {
                       const std::set<DomId>& backends);
   std::optional<Replacement> plan_of(const Dependent& dependent, const Entry& entry,
                                      std::vector<Dependent>& planned);
-  void find_stray(const Entry& entry, supervision::Facts& facts);
+  void find_namesake(const Entry& entry, supervision::Facts& facts);
+  void watch_namesake(Entry& entry, const supervision::Facts& facts);
   void watch_agents(Entry& entry, const supervision::Facts& facts);
   void follow(Entry& entry, std::set<std::string> paths);
   std::string read(const std::string& path);
@@ -114,11 +118,16 @@ class Supervisor {
   bool write(const Entry& entry, const std::filesystem::path& directory, const std::string& text,
              bool durable);
   void perform(Entry& entry, const supervision::Action& action);
+  /// Whether it has still that number. To be asked directly before each action.
+  bool is_same(DomId domid, const std::string& uuid);
+  /// Whether the guest that loses this device, and gets it anew, is still the one that was meant.
+  bool is_its_guest(const Entry& entry, const Dependent& former);
   void begin_rename(const supervision::Rename& rename);
+  void begin_shut_down(const supervision::ShutDown& what);
   void begin_reconnect(Entry& entry, const supervision::Reconnect& what);
   void begin_create(Entry& entry, const supervision::Create& create);
   void begin_destroy(Entry& entry, const supervision::Destroy& destroy);
-  void begin_fence(Entry& entry, DomId domid);
+  void begin_fence(Entry& entry, const supervision::Fence& fence);
   void begin_remove(Entry& entry, const supervision::Remove& remove);
   void begin_add(Entry& entry, const supervision::Add& add);
   static Error failure(std::string message, const std::string& name);

@@ -35,12 +35,12 @@ void Supervisor::perform(Entry& entry, const supervision::Action& action) {
         } else if constexpr (std::is_same_v<T, s::Destroy>) {
           begin_destroy(entry, what);
         } else if constexpr (std::is_same_v<T, s::Fence>) {
-          begin_fence(entry, what.domid);
+          begin_fence(entry, what);
         } else if constexpr (std::is_same_v<T, s::ShutDown>) {
-          (void)toolstack_.ports().store.write(
-              fmt::format("/local/domain/{}/control/shutdown", what.domid), "poweroff");
+          begin_shut_down(what);
         } else if constexpr (std::is_same_v<T, s::GiveDevices>) {
-          watcher_.take_over(what.domid, entry.core.config().name);
+          if (is_same(what.domid, what.uuid))
+            watcher_.take_over(what.domid, entry.core.config().name);
         } else if constexpr (std::is_same_v<T, s::Reconnect>) {
           begin_reconnect(entry, what);
         } else if constexpr (std::is_same_v<T, s::Remove>) {
@@ -54,14 +54,42 @@ void Supervisor::perform(Entry& entry, const supervision::Action& action) {
       action);
 }
 
-/// xl finds domains by this node alone.
+bool Supervisor::is_same(DomId domid, const std::string& uuid) {
+  const auto info = toolstack_.ports().xen.domain(domid);
+  return info && info->uuid_str() == uuid;
+}
+
+bool Supervisor::is_its_guest(const Entry& entry, const Dependent& former) {
+  const auto& additions = entry.core.state().additions;
+  const auto pending = std::find_if(additions.begin(), additions.end(),
+                                    [&](const auto& one) { return one.former == former; });
+  return pending != additions.end() && is_same(former.guest, pending->guest_uuid);
+}
+
+void Supervisor::begin_shut_down(const supervision::ShutDown& what) {
+  if (!is_same(what.domid, what.uuid)) return;
+  (void)toolstack_.ports().store.write(fmt::format("/local/domain/{}/control/shutdown", what.domid),
+                                       "poweroff");
+}
+
+/// xl finds domains by this node alone: no two may have the same.
 void Supervisor::begin_rename(const supervision::Rename& rename) {
+  if (!is_same(rename.domid, rename.uuid)) return;
   const std::string home = fmt::format("/local/domain/{}", rename.domid);
   Store& store = toolstack_.ports().store;
   const Result<void> done = store.transaction([&](StoreView& view) -> Result<void> {
     const auto name = view.read(home + "/name");
     // A write would bring the directory of a domain that is gone back to life.
     if (!name || !*name) return {};
+    for (const DomainInfo& info : domains_) {
+      if (rename.dead || info.domid == rename.domid || info.gone()) continue;
+      const auto other = view.read(fmt::format("/local/domain/{}/name", info.domid));
+      if (!other) return tl::unexpected<Error>(other.error());
+      if (*other == rename.name)
+        return fail(ErrorKind::refused,
+                    fmt::format("domain {} cannot be called {}: domain {} is called so",
+                                rename.domid, rename.name, info.domid));
+    }
     if (auto written = view.write(home + "/name", rename.name); !written) return written;
     const auto vm = view.read(home + "/vm");
     if (!vm || !*vm || (*vm)->empty()) return {};
@@ -111,17 +139,27 @@ void Supervisor::begin_create(Entry& entry, const supervision::Create& create) {
 }
 
 void Supervisor::begin_destroy(Entry& entry, const supervision::Destroy& destroy) {
-  xl_.run(
-      {"destroy", std::to_string(destroy.domid)}, kXlLimit,
+  auto over =
       then(entry.core.config().name, [uuid = destroy.uuid](Supervision& core, const auto& error) {
         core.destroyed(uuid, error, std::chrono::steady_clock::now());
-      }));
+      });
+  // xl takes no uuid; it is started at once.
+  if (is_same(destroy.domid, destroy.uuid))
+    xl_.run({"destroy", std::to_string(destroy.domid)}, kXlLimit, std::move(over));
+  else
+    reactor_.post([over = std::move(over)] { over({}); });
 }
 
-void Supervisor::begin_fence(Entry& entry, DomId domid) {
+void Supervisor::begin_fence(Entry& entry, const supervision::Fence& fence) {
+  const DomId domid = fence.domid;
   const auto over = then(entry.core.config().name, [domid](Supervision& core, const auto& error) {
     core.fenced(domid, error, std::chrono::steady_clock::now());
   });
+  // Of one that is gone the clean-up takes the devices.
+  if (!is_same(domid, fence.uuid)) {
+    reactor_.post([over] { over({}); });
+    return;
+  }
   Result<void> done;
   const auto info = toolstack_.ports().xen.domain(domid);
   if (info && !info->paused && !info->gone()) done = toolstack_.ports().xen.pause(domid);
@@ -143,19 +181,27 @@ void Supervisor::begin_fence(Entry& entry, DomId domid) {
 
 /// Removing takes as long as the guest makes it: others go on meanwhile.
 void Supervisor::begin_remove(Entry& entry, const supervision::Remove& remove) {
-  xl_.run(arguments_of(remove.command), kXlLimit,
-          then(entry.core.config().name,
-               [former = remove.former](Supervision& core, const auto& error) {
-                 core.removed(former, error);
-               }));
+  auto over = then(entry.core.config().name,
+                   [former = remove.former](Supervision& core, const auto& error) {
+                     core.removed(former, error);
+                   });
+  if (is_its_guest(entry, remove.former))
+    xl_.run(arguments_of(remove.command), kXlLimit, std::move(over));
+  else
+    reactor_.post([over = std::move(over)] { over(fail(ErrorKind::not_found, "it is gone")); });
 }
 
 void Supervisor::begin_add(Entry& entry, const supervision::Add& add) {
-  xl_.run(
-      arguments_of(add.command), kXlLimit,
+  auto over =
       then(entry.core.config().name, [former = add.former](Supervision& core, const auto& error) {
         core.added(former, error, std::chrono::steady_clock::now());
-      }));
+      });
+  const auto& instance = entry.core.state().instance;
+  if (is_its_guest(entry, add.former) && instance && instance->domid &&
+      is_same(*instance->domid, instance->uuid))
+    xl_.run(arguments_of(add.command), kXlLimit, std::move(over));
+  else
+    reactor_.post([over = std::move(over)] { over(fail(ErrorKind::not_found, "it is gone")); });
 }
 
 }  // namespace pciassign::daemon

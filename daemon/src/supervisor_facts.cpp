@@ -88,20 +88,40 @@ Facts Supervisor::gather(Entry& entry) {
     if (std::find(wanted.begin(), wanted.end(), uuid) == wanted.end()) continue;
     facts.domains.emplace(std::move(uuid), facts_of(info, records));
   }
-  if (!entry.core.state().instance) find_stray(entry, facts);
+  // Reads of every domain's name: not while all is as it should be.
+  const auto& instance = entry.core.state().instance;
+  const auto ours = instance ? facts.domains.find(instance->uuid) : facts.domains.end();
+  if (ours == facts.domains.end() || ours->second.info.gone() ||
+      ours->second.name != entry.core.config().name)
+    find_namesake(entry, facts);
+  watch_namesake(entry, facts);
   watch_agents(entry, facts);
   return facts;
 }
 
-void Supervisor::find_stray(const Entry& entry, Facts& facts) {
+void Supervisor::find_namesake(const Entry& entry, Facts& facts) {
+  facts.namesake_looked_for = true;
   for (const DomainInfo& info : domains_) {
     if (info.gone() || info.domid == kDom0 || info.domid >= kDomIo - 1) continue;
     if (facts.domains.contains(info.uuid_str())) continue;
     if (read(fmt::format("/local/domain/{}/name", info.domid)) != entry.core.config().name)
       continue;
-    facts.stray = {info.uuid_str(), info.domid};
+    facts.namesake = {info.uuid_str(), info.domid,
+                      known_state(read(agent_path(info.domid) + "/state"))};
     return;
   }
+}
+
+/// Its end wakes us by itself, and so does its agent; another name does not.
+void Supervisor::watch_namesake(Entry& entry, const Facts& facts) {
+  std::optional<DomId> domid;
+  if (facts.namesake) domid = facts.namesake->domid;
+  if (domid == entry.namesake) return;
+  const auto name_of = [](DomId id) { return fmt::format("/local/domain/{}/name", id); };
+  Store& store = toolstack_.ports().store;
+  if (entry.namesake) (void)store.unwatch(name_of(*entry.namesake), token_of(entry));
+  if (domid) (void)store.watch(name_of(*domid), token_of(entry));
+  entry.namesake = domid;
 }
 
 /// The heartbeat of a domain that is to be gone wakes nobody.
@@ -114,6 +134,7 @@ void Supervisor::watch_agents(Entry& entry, const Facts& facts) {
     if (found != facts.domains.end() && !found->second.info.gone())
       living.insert(found->second.info.domid);
   }
+  if (facts.namesake) living.insert(facts.namesake->domid);
   Store& store = toolstack_.ports().store;
   std::erase_if(entry.watched, [&](DomId domid) {
     if (living.contains(domid)) return false;
@@ -128,7 +149,10 @@ void Supervisor::watch_agents(Entry& entry, const Facts& facts) {
 std::optional<Replacement> Supervisor::plan_of(const Dependent& dependent, const Entry& entry,
                                                std::vector<Dependent>& planned) {
   const std::string& name = entry.core.config().name;
-  auto plan = plan_replacement(toolstack_.ports().store, dependent, name, planned);
+  // The one that the addition is made for in the end is put in when it begins.
+  const auto& instance = entry.core.state().instance;
+  const DomId backend = instance ? instance->domid.value_or(kDomInvalid) : kDomInvalid;
+  auto plan = plan_replacement(toolstack_.ports().store, dependent, backend, planned);
   if (plan) {
     planned.push_back(plan->added);
     return std::move(*plan);

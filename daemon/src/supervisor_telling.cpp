@@ -24,6 +24,7 @@ constexpr Telling kTellings[] = {
     {Told::What::recovered, "driver-domain-recovered", "done"},
     {Told::What::failed, "driver-domain-failed", "failed", true},
     {Told::What::gave_up, "driver-domain-given-up", "failed", true},
+    {Told::What::blocked, "driver-domain-blocked", "failed", true},
     {Told::What::dependent_failed, "dependent-failed", "failed", true},
 };
 const Telling& way_of(Told::What what) {
@@ -106,6 +107,10 @@ void Supervisor::answer(Entry& entry) {
     const bool stop = waiter.change == Change::stop;
     if (word == (stop ? "stopped" : "ready")) {
       waiter.done(view(entry.core.config().name));
+    } else if (!stop && word == "blocked") {
+      const std::string& name = entry.core.config().name;
+      waiter.done(tl::unexpected<Error>(failure(
+          fmt::format("driver domain {} is blocked: {}", name, entry.core.blocked_by()), name)));
     } else if (stop ? entry.core.state().wanted : word == "stopped" || word == "given-up") {
       waiter.done(tl::unexpected<Error>(
           failure(fmt::format("driver domain {} is {}", entry.core.config().name, word),
@@ -128,6 +133,16 @@ Result<rpc::DriverDomainView> Supervisor::view(const std::string& name) {
   found->second.dependents.reset();
   gather_dependents(found->second, facts);
   return found->second.core.view(facts);
+}
+
+std::vector<rpc::RetryView> Supervisor::blocked() const {
+  std::vector<rpc::RetryView> views;
+  for (const auto& [name, entry] : entries_) {
+    if (entry.core.state_word() != "blocked") continue;
+    views.push_back({fmt::format("create driver domain {}: {}", name, entry.core.blocked_by()),
+                     "E-DRIVER-DOMAIN", std::nullopt, name, std::nullopt, 0});
+  }
+  return views;
 }
 
 std::vector<Metrics::Present::DriverDomain> Supervisor::present() const {

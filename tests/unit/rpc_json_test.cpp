@@ -140,8 +140,13 @@ TEST(Json, status_and_parameters_round_trip) {
   expect_round_trip(PlanParams{"attach", "net", {"00:04.0"}});
   expect_round_trip(AttachParams{"net", {"00:04.0", "00:05.0,permissive=1"}, "cold"});
   expect_round_trip(DetachParams{"net", {"00:04.0"}});
-  expect_round_trip(CreatePrepareParams{"net", {}});
-  expect_round_trip(CreateCompleteParams{9, {"00:04.0"}, false});
+  const std::string uuid = "00000000-0000-4000-8000-000000000001";
+  expect_round_trip(DomainParams{"net", {}});
+  expect_round_trip(DomainParams{"net", uuid});
+  expect_round_trip(CreatePrepareParams{"net", {}, {}});
+  expect_round_trip(CreatePrepareParams{"net", {}, uuid});
+  expect_round_trip(CreateCompleteParams{9, {"00:04.0"}, false, {}});
+  expect_round_trip(CreateCompleteParams{9, {"00:04.0"}, false, uuid});
   expect_round_trip(CancelParams{12});
   expect_round_trip(DomainResult{3, "net", "0-0", "pv", true});
   expect_round_trip(CommandInfo{"list", "devices", false});

@@ -81,10 +81,12 @@ struct Replacement {
   Dependent added;                  ///< What there is afterwards; `backend` is not known yet.
 };
 /// From the toolstack's record, which the removal deletes: keep it until the addition is done.
-/// `backend` is the driver domain's name or number. `planned` are other plans' devices, which are
-/// not there yet: their numbers are taken. not_found: the device is gone.
-Result<Replacement> plan_replacement(StoreView& store, const Dependent& dependent,
-                                     const std::string& backend,
+/// `backend` is the driver domain's number: xl would take a name from whoever has it when the
+/// command is run. `planned` are other plans' devices, which are not there yet: their numbers are
+/// taken. not_found: the device is gone.
+Result<Replacement> plan_replacement(StoreView& store, const Dependent& dependent, DomId backend,
                                      const std::vector<Dependent>& planned = {});
+/// Replacement::add, for an addition that is kept until another domain serves it.
+std::vector<std::string> with_backend(std::vector<std::string> add, DomId backend);
 
 }  // namespace pciassign

@@ -75,6 +75,7 @@ struct Plan {
   PlanKind kind = PlanKind::attach;  ///< What it is for.
   std::string title;                 ///< "attach 0000:00:04.0 to net (domain 3)".
   std::optional<DomId> domid;  ///< The domain that gains or loses the devices; not for reserve.
+  std::string domain_uuid;     ///< Of taking back: whose devices they are; `domid` may be reused.
   std::string domain_name;     ///< For messages.
   std::vector<Sbdf>
       devices;  ///< All devices that it touches; plans that share one exclude each other.

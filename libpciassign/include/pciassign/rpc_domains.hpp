@@ -55,7 +55,7 @@ struct StandbyView {
 struct DriverDomainView {
   std::string name, driver_class;
   std::vector<std::string> devices;
-  /// stopped, starting, ready, recovering, stopping, backing-off, given-up.
+  /// stopped, starting, ready, recovering, stopping, backing-off, given-up, blocked.
   std::string state;
   std::string phase;  ///< Words, while something is under way.
   std::optional<DomId> domid;

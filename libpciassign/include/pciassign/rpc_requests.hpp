@@ -22,6 +22,8 @@ AttachMode mode_for(const DomainInfo& domain) noexcept;
 Result<std::vector<Finding>> explain(Toolstack& toolstack, const ExplainParams& params);
 
 /// The plan that a change of these parameters would run.
+/// The domain that the parameters mean. With a uuid one that is being destroyed is none any more.
+Result<DomainInfo> find_domain(Toolstack& toolstack, const DomainParams& params);
 Result<Plan> make_plan(Toolstack& toolstack, const PlanParams& params);
 
 }  // namespace pciassign::rpc

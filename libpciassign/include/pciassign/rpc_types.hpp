@@ -57,18 +57,22 @@ struct DeviceParams {
 /// `domain`.
 struct DomainParams {
   std::string domain;
+  /// With it: the domain with this uuid, whatever is called `domain` by now.
+  std::string uuid;
 };
 /// `create-prepare`: judges the devices for a domain that does not exist yet and keeps the daemon
 /// from acting on that name by itself while this connection lives.
 struct CreatePrepareParams {
   std::string name;
   std::vector<std::string> devices;
+  std::string uuid;  ///< That it is going to have. Empty: of an older client.
 };
 /// `create-complete`: attaches before the first instruction, then unpauses when asked to.
 struct CreateCompleteParams {
   DomId domid = 0;
   std::vector<std::string> devices;
   bool unpause = true;
+  std::string uuid;  ///< Of that domain: the number may be another one's. Empty: an older client.
 };
 /// `cancel`: the id of a request of the same connection; what it did is undone.
 struct CancelParams {

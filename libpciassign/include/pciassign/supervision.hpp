@@ -105,14 +105,23 @@ struct DependentFacts {
   std::optional<Replacement> replacement;
   std::string guest_name;
 };
+/// A living domain with the driver domain's name that the state knows nothing of.
+struct Namesake {
+  std::string uuid;
+  DomId domid = 0;
+  /// What its agent says. One that speaks was made from our file, by hand; any other domain is
+  /// somebody else's, whatever it is called.
+  std::string agent;
+};
 struct Facts {
   Time now{};
   Time noticed{};                              ///< When the event was read that led to this look.
   std::string utc;                             ///< The time of day, for records.
   std::map<DomId, std::string> all;            ///< Every domain's uuid.
   std::map<std::string, DomainFacts> domains;  ///< By uuid: those that the state tells of.
-  /// A living domain with the driver domain's name that the state knows nothing of.
-  std::optional<std::pair<std::string, DomId>> stray;
+  /// Looked for while there is no instance, or while it has not the name that it should have.
+  std::optional<Namesake> namesake;
+  bool namesake_looked_for = false;
   std::vector<DependentFacts> dependents;
   bool dependents_seen = false;  ///< They were looked for, and all were found.
   /// Nobody can have got another one since they were looked for.
@@ -121,8 +130,11 @@ struct Facts {
   [[nodiscard]] bool lists(const Dependent& device) const;
 };
 
-/// What is to be done; everything is right to be done twice.
+/// What is to be done; everything is right to be done twice. A number is another domain's when the
+/// domain that had it is gone: whoever acts compares the uuid directly before, and where it differs
+/// there is nothing left to do.
 struct Rename {
+  std::string uuid;
   DomId domid;
   std::string name;
   bool dead = false;  ///< It is to be gone; its name is free.
@@ -137,13 +149,16 @@ struct Destroy {
 };
 /// Pause it and take its devices back: it lives, but must not go on.
 struct Fence {
+  std::string uuid;
   DomId domid;
 };
 struct ShutDown {
+  std::string uuid;
   DomId domid;
 };
-/// To a standby that has become the instance.
+/// To a standby that has become the instance, or to a domain that was made by hand.
 struct GiveDevices {
+  std::string uuid;
   DomId domid;
 };
 struct Reconnect {
@@ -171,6 +186,7 @@ struct Told {
     failed,
     backs_off,
     gave_up,
+    blocked,
     dependent_failed
   };
   What what;
@@ -223,6 +239,8 @@ class Supervision {
   /// The domains that facts are needed of, by uuid.
   [[nodiscard]] std::vector<std::string> uuids() const;
   [[nodiscard]] std::string state_word() const;
+  /// While a domain that is not ours has the name: which one, and what to do. Else empty.
+  [[nodiscard]] std::string blocked_by() const;
   [[nodiscard]] rpc::DriverDomainView view(const Facts& facts) const;
 
  private:
@@ -252,6 +270,7 @@ class Supervision {
   void look_at_fenced(const Facts& facts);
   [[nodiscard]] bool destruction_waits(const Facts& facts);
   bool guests_come_first(Time now);
+  void look_at_namesake(const Facts& facts);
   void look_at_instance(const Facts& facts);
   void look_at_agent(const DomainFacts& domain, const Facts& facts);
   void look_at_standby(const Facts& facts);
@@ -300,9 +319,10 @@ class Supervision {
   std::optional<Time> shut_down_since_, standby_again_, packet_until_;
   std::map<std::string, Error> create_errors_;
   std::optional<Error> given_error_;
-  std::optional<DomId> exposed_;   ///< To whom the devices are shown.
-  std::optional<DomId> robbed_;    ///< Of a device, by a toolstack.
-  std::optional<Time> room_wait_;  ///< The creation waits until the former domain is gone.
+  std::optional<Namesake> in_the_way_;  ///< Of a creation.
+  std::optional<DomId> exposed_;        ///< To whom the devices are shown.
+  std::optional<DomId> robbed_;         ///< Of a device, by a toolstack.
+  std::optional<Time> room_wait_;       ///< The creation waits until the former domain is gone.
   unsigned standby_failures_ = 0;
   bool asked_ = false;       ///< To recover.
   std::vector<Told> notes_;  ///< What the next look tells first.

@@ -53,6 +53,9 @@ class Toolstack {
   Result<DeviceView> show(const Sbdf& sbdf);
   /// A domain by name or number, from xenstore and Xen. not_found names what was looked for.
   Result<DomainInfo> find_domain(const std::string& name_or_id);
+  /// The domain with that uuid, whatever it is called: a living one if there is, else one that is
+  /// being destroyed.
+  Result<DomainInfo> domain_with_uuid(const std::string& uuid);
   /// As xenstore has it; "domain-N" where it has none (yet).
   Result<std::string> domain_name(DomId domid);
 

@@ -36,6 +36,7 @@ class TakeBackBuilder {
     plan_.kind = input_.kind;
     plan_.title = input_.title;
     plan_.domid = first.domid;
+    plan_.domain_uuid = first.domain_uuid;
     plan_.domain_name = first.domain_name;
     plan_.devices = together_;
     if (input_.toolstack_reads) hide_nodes();

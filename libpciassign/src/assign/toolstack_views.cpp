@@ -124,6 +124,20 @@ Result<DomainInfo> Toolstack::find_domain(const std::string& name_or_id) {
               "`xl list` shows the domains");
 }
 
+Result<DomainInfo> Toolstack::domain_with_uuid(const std::string& uuid) {
+  auto domains = ports_.xen.domains();
+  if (!domains) return tl::unexpected(domains.error());
+  const DomainInfo* dying = nullptr;
+  for (const auto& domain : *domains) {
+    if (domain.uuid_str() != uuid) continue;
+    if (!domain.dying) return domain;
+    dying = &domain;
+  }
+  if (dying != nullptr) return *dying;
+  return fail(ErrorKind::not_found, fmt::format("there is no domain with the uuid {}", uuid),
+              "`xl list -v` shows the domains with theirs");
+}
+
 Result<std::string> Toolstack::domain_name(DomId domid) {
   return detail::name_of(ports_, domid);
 }

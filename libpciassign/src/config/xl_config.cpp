@@ -14,6 +14,8 @@ extern "C" {
 #include <limits>
 #include <memory>
 
+#include "pciassign/uuid.hpp"
+
 namespace pciassign::config {
 namespace {
 
@@ -149,6 +151,15 @@ Result<XlDomain> parse_xl_domain(std::string_view text, const std::string& origi
   defaults.power_mgmt = reader.flag("pci_power_mgmt").value_or(false);
   const std::vector<std::string> specs = reader.list("pci");
   if (domain.name.empty()) reader.complain("name", "is missing");
+  if (!domain.name.empty() && domain.name.find_first_not_of("0123456789") == std::string::npos)
+    reader.complain("name", "is a number, which xl takes for that of a domain");
+  if (const auto written = reader.text("uuid")) {
+    auto uuid = parse_uuid(*written);
+    if (uuid)
+      domain.uuid = std::move(*uuid);
+    else
+      reader.complain("uuid", "must be 8-4-4-4-12 hexadecimal digits");
+  }
   if (!specs.empty() && reader.flag_or_text("gfx_passthru")) {
     reader.complain("gfx_passthru",
                     "is not supported: the device model would need the card before the domain is "
@@ -174,6 +185,7 @@ std::string text_for_paused_creation(std::string_view text, const XlDomain& doma
   std::string copy(text);
   copy += "\n# Added by pciassign create: the devices are attached before the first instruction.\n";
   copy += "pci = []\n";
+  if (!domain.uuid.empty()) copy += fmt::format("uuid = \"{}\"\n", domain.uuid);
   // Whether a domain may ever have devices is fixed at its creation, and libxl decides it by pci=.
   if (!domain.passthrough) copy += "passthrough = \"enabled\"\n";
   // xl forces the host's memory map upon a PV domain for the same reason.

@@ -63,13 +63,13 @@ std::string rate_text(const std::string& recorded) {
   return fmt::format("{}B/s@{}us", (*bytes * 1'000'000 + *interval - 1) / *interval, *interval);
 }
 
-void plan_vif(const Record& record, const std::string& backend,
-              const std::vector<std::uint32_t>& numbers, Replacement& plan) {
+void plan_vif(const Record& record, DomId backend, const std::vector<std::uint32_t>& numbers,
+              Replacement& plan) {
   plan.remove = {"xl", "network-detach", std::to_string(plan.added.guest),
                  std::to_string(plan.added.devid)};
   plan.added.devid = 1 + *std::max_element(numbers.begin(), numbers.end());
   plan.add = {"xl", "network-attach", std::to_string(plan.added.guest),
-              fmt::format("devid={}", plan.added.devid), "backend=" + backend};
+              fmt::format("devid={}", plan.added.devid), fmt::format("backend={}", backend)};
   for (const char* name : {"mac", "bridge", "ip", "script", "vifname", "gatewaydev", "mtu", "type"})
     if (const auto value = value_of(record, name); !value.empty())
       plan.add.push_back(fmt::format("{}={}", name, value));
@@ -77,8 +77,8 @@ void plan_vif(const Record& record, const std::string& backend,
     plan.add.push_back("rate=" + rate);
 }
 
-void plan_vbd(const Record& record, const std::string& backend,
-              const std::vector<std::uint32_t>& numbers, Replacement& plan) {
+void plan_vbd(const Record& record, DomId backend, const std::vector<std::uint32_t>& numbers,
+              Replacement& plan) {
   plan.remove = {"xl", "block-detach", "-f", std::to_string(plan.added.guest),
                  std::to_string(plan.added.devid)};
   std::uint32_t index = 0;
@@ -102,8 +102,22 @@ void plan_vbd(const Record& record, const std::string& backend,
 
 }  // namespace
 
-Result<Replacement> plan_replacement(StoreView& store, const Dependent& dependent,
-                                     const std::string& backend,
+std::vector<std::string> with_backend(std::vector<std::string> add, DomId backend) {
+  constexpr std::string_view kKey = "backend=", kAmong = ",backend=";
+  for (std::string& word : add) {
+    // Of a disk it is one of several in a word; the target, which may be like it, is the last.
+    auto at = word.starts_with(kKey) ? 0 : word.find(kAmong);
+    if (at == std::string::npos || word.find(",target=") < at) continue;
+    if (at != 0) ++at;
+    const auto begin = at + kKey.size();
+    const auto end = std::min(word.find(',', begin), word.size());
+    word.replace(begin, end - begin, std::to_string(backend));
+    break;
+  }
+  return add;
+}
+
+Result<Replacement> plan_replacement(StoreView& store, const Dependent& dependent, DomId backend,
                                      const std::vector<Dependent>& planned) {
   auto record = detail::read_record(store, dependent);
   if (!record) return tl::unexpected(record.error());

@@ -47,6 +47,7 @@ std::vector<Action> Supervision::step(const Facts& facts) {
   wake_.reset();
   now_ = facts.now;
   prune_failures(facts.now);
+  look_at_namesake(facts);
   look_at_instance(facts);
   look_at_standby(facts);
   look_at_fenced(facts);
@@ -78,19 +79,43 @@ void Supervision::prune_failures(Time now) {
   std::erase_if(state_.failures, [&](Time when) { return when + config_.crash_window < now; });
 }
 
-/// A domain that somebody created by hand under this name is as good as one of ours.
-void Supervision::look_at_instance(const Facts& facts) {
-  if (!state_.instance && facts.stray && creating_.empty()) {
+/// A domain that somebody created by hand from our file is as good as one of ours: its agent is the
+/// proof. Whoever else has the name is left alone, and waited for.
+void Supervision::look_at_namesake(const Facts& facts) {
+  const auto& other = facts.namesake;
+  const bool speaks =
+      other && (other->agent == "starting" || other->agent == "waiting" || other->agent == "ready");
+  if (speaks && !state_.instance && creating_.empty()) {
     const bool wanted = state_.wanted && !state_.given_up;
     state_.wanted = true;
     state_.given_up = false;
     state_.next_try.reset();
-    Instance found{facts.stray->first, facts.stray->second, facts.now, true, false, false};
-    state_.instance = found;
+    state_.instance = Instance{other->uuid, other->domid, facts.now, true, false, false};
+    in_the_way_.reset();
     if (!wanted) tell(Told::What::began, "was created by hand, and is supervised from now on");
-    return;  // Its facts come with the next look.
+    actions_.emplace_back(GiveDevices{other->uuid, other->domid});
+    return;
   }
-  if (!state_.instance) return;
+  if (!other || state_.instance || !state_.wanted || state_.given_up) {
+    in_the_way_.reset();
+    return;
+  }
+  const bool known = in_the_way_ && in_the_way_->uuid == other->uuid;
+  in_the_way_ = other;
+  if (!known) tell(Told::What::blocked, "is blocked: " + blocked_by());
+}
+
+std::string Supervision::blocked_by() const {
+  if (!in_the_way_) return {};
+  return fmt::format(
+      "domain {0} has its name and was not made by pciassignd; rename it (xl rename {0} OTHER) or "
+      "destroy it (xl destroy {0}), or remove the entry",
+      in_the_way_->domid);
+}
+
+void Supervision::look_at_instance(const Facts& facts) {
+  // Of one that was found just now the facts come with the next look.
+  if (!state_.instance || (facts.namesake && facts.namesake->uuid == state_.instance->uuid)) return;
   Instance& instance = *state_.instance;
   if (const auto error = create_errors_.extract(instance.uuid)) {
     // While the former domain is there its memory is missing; that is no failure of this one.
@@ -137,7 +162,7 @@ void Supervision::look_at_instance(const Facts& facts) {
     const bool polite = !domain.agent.empty() && !domain.info.paused;
     if (polite && !shut_down_since_) {
       shut_down_since_ = facts.now;
-      actions_.emplace_back(ShutDown{domain.info.domid});
+      actions_.emplace_back(ShutDown{instance.uuid, domain.info.domid});
     }
     const Time limit = shut_down_since_.value_or(facts.now) + kShutDownLimit;
     if (polite && facts.now < limit) {
@@ -156,9 +181,10 @@ void Supervision::look_at_instance(const Facts& facts) {
     }
     instance.created = true;
   }
-  if (domain.name != config_.name && !domain.name.empty()) {  // Empty: xl is about to write it.
-    actions_.emplace_back(Rename{domain.info.domid, config_.name, false});
-    if (instance.promoted) actions_.emplace_back(GiveDevices{domain.info.domid});
+  // Empty: xl is about to write it. Two of one name nobody could tell apart.
+  if (domain.name != config_.name && !domain.name.empty() && !facts.namesake) {
+    actions_.emplace_back(Rename{instance.uuid, domain.info.domid, config_.name, false});
+    if (instance.promoted) actions_.emplace_back(GiveDevices{instance.uuid, domain.info.domid});
   }
   if (given_error_) {
     fail(Cause::failed, std::exchange(given_error_, std::nullopt)->message, facts);
@@ -275,8 +301,8 @@ void Supervision::promote(const Facts& facts) {
   fresh.promoted = true;
   fresh.ready = false;
   if (RecoveryRecord* record = recovery()) record->standby = true;
-  actions_.emplace_back(Rename{*fresh.domid, config_.name, false});
-  actions_.emplace_back(GiveDevices{*fresh.domid});
+  actions_.emplace_back(Rename{fresh.uuid, *fresh.domid, config_.name, false});
+  actions_.emplace_back(GiveDevices{fresh.uuid, *fresh.domid});
   state_.instance = std::move(fresh);
   wake_at(facts.now + config_.start_timeout);
 }
@@ -294,6 +320,12 @@ void Supervision::begin_what_is_missing(const Facts& facts) {
     begin_standby(facts);
     return;
   }
+  // A domain with the name is in the way of the next one, be it created or promoted.
+  if (!facts.namesake_looked_for) {
+    wake_at(facts.now);
+    return;
+  }
+  if (facts.namesake) return;
   if (standby_is_good(facts)) {
     state_.next_try.reset();
     promote(facts);
@@ -308,7 +340,6 @@ void Supervision::begin_what_is_missing(const Facts& facts) {
     return;
   }
   state_.next_try.reset();
-  if (facts.stray) return;  // Adopted with the next look.
   create(false, facts);
   wake_at(facts.now + config_.start_timeout);
 }

@@ -100,7 +100,8 @@ bool Supervision::addition_is_over(const PendingAddition& pending, const Facts& 
   }
   moves_.erase(key);  // The number may come back to another device.
   commands_[key] = {instance, true, true, {}};
-  actions_.emplace_back(Add{pending.former, pending.command});
+  // The command may be of a former instance's time: whoever has the name now is not meant.
+  actions_.emplace_back(Add{pending.former, with_backend(pending.command, instance)});
   return false;
 }
 

@@ -38,7 +38,7 @@ void Supervision::look_at_fenced(const Facts& facts) {
     old.domid = domid;
     const std::string dead = fmt::format("{}-dead-{}", config_.name, domid);
     if (domain.name != dead && !domain.name.empty())
-      actions_.emplace_back(Rename{domid, dead, true});
+      actions_.emplace_back(Rename{old.uuid, domid, dead, true});
     if (domain.holds_devices) {
       const auto fencing = fencing_.find(domid);
       // Of a domain that is gone the daemon's clean-up takes them too, with a back-off of its own.
@@ -48,7 +48,7 @@ void Supervision::look_at_fenced(const Facts& facts) {
         continue;
       }
       fencing_[domid] = kRunning;
-      actions_.emplace_back(Fence{domid});
+      actions_.emplace_back(Fence{old.uuid, domid});
       continue;
     }
     // Only without its devices: libxl would reset those that it finds, and the next one has them.

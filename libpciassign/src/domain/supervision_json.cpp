@@ -217,7 +217,8 @@ State read_state(std::string_view text, const std::string& boot, bool autostart)
   reader.text("boot", written);
   for (const json::value& item : reader.array("recoveries"))
     state.recoveries.push_back(read_recovery(item));
-  if (written != boot) {
+  // A boot that has no name is like no other: uuids and times of then mean nothing now.
+  if (written.empty() || written != boot) {
     for (RecoveryRecord& record : state.recoveries)
       if (record.result == RecoveryResult::running) record.result = RecoveryResult::failed;
     return state;

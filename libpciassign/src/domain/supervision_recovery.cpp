@@ -239,6 +239,7 @@ void Supervision::end_recovery(const Facts& facts) {
 std::string Supervision::state_word() const {
   if (!state_.wanted) return state_.instance || !state_.fenced.empty() ? "stopping" : "stopped";
   if (state_.given_up) return "given-up";
+  if (!state_.instance && in_the_way_) return "blocked";
   if (!state_.instance && state_.next_try) return "backing-off";
   if (recovery() != nullptr) return "recovering";
   return state_.instance && state_.instance->ready ? "ready" : "starting";
@@ -251,8 +252,8 @@ rpc::DriverDomainView Supervision::view(const Facts& facts) const {
   for (const DeviceSpec& device : config_.devices) view.devices.push_back(device.str());
   view.state = state_word();
   view.crashes = static_cast<unsigned>(state_.failures.size());
-  view.message = state_.message;
-  if (state_.next_try)
+  view.message = view.state == "blocked" ? blocked_by() : state_.message;
+  if (state_.next_try && view.state != "blocked")
     view.retry_seconds =
         std::max(std::chrono::duration<double>(*state_.next_try - facts.now).count(), 0.0);
   const auto facts_of = [&](const std::optional<Instance>& instance) -> const DomainFacts* {

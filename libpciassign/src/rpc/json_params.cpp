@@ -60,35 +60,44 @@ Result<DeviceParams> from_json<DeviceParams>(const json::value& value) {
 }
 
 json::object to_json(const DomainParams& p) {
-  return {{"domain", p.domain}};
+  json::object object{{"domain", p.domain}};
+  if (!p.uuid.empty()) object["uuid"] = p.uuid;
+  return object;
 }
 template <>
 Result<DomainParams> from_json<DomainParams>(const json::value& value) {
   DomainParams p;
   Fields fields(value);
-  fields.required("domain", p.domain);
+  fields.required("domain", p.domain).optional("uuid", p.uuid);
   return finish(fields.no_others(), std::move(p));
 }
 
 json::object to_json(const CreatePrepareParams& p) {
-  return {{"name", p.name}, {"devices", strings(p.devices)}};
+  json::object object{{"name", p.name}, {"devices", strings(p.devices)}};
+  if (!p.uuid.empty()) object["uuid"] = p.uuid;
+  return object;
 }
 template <>
 Result<CreatePrepareParams> from_json<CreatePrepareParams>(const json::value& value) {
   CreatePrepareParams p;
   Fields fields(value);
-  fields.required("name", p.name).required("devices", p.devices);
+  fields.required("name", p.name).required("devices", p.devices).optional("uuid", p.uuid);
   return finish(fields.no_others(), std::move(p));
 }
 
 json::object to_json(const CreateCompleteParams& p) {
-  return {{"domid", p.domid}, {"devices", strings(p.devices)}, {"unpause", p.unpause}};
+  json::object object{{"domid", p.domid}, {"devices", strings(p.devices)}, {"unpause", p.unpause}};
+  if (!p.uuid.empty()) object["uuid"] = p.uuid;
+  return object;
 }
 template <>
 Result<CreateCompleteParams> from_json<CreateCompleteParams>(const json::value& value) {
   CreateCompleteParams p;
   Fields fields(value);
-  fields.required("domid", p.domid).required("devices", p.devices).optional("unpause", p.unpause);
+  fields.required("domid", p.domid)
+      .required("devices", p.devices)
+      .optional("unpause", p.unpause)
+      .optional("uuid", p.uuid);
   return finish(fields.no_others(), std::move(p));
 }
 

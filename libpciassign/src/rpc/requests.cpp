@@ -53,6 +53,15 @@ Result<std::vector<Finding>> explain(Toolstack& toolstack, const ExplainParams& 
   return toolstack.explain(*specs, domid);
 }
 
+Result<DomainInfo> find_domain(Toolstack& toolstack, const DomainParams& params) {
+  if (params.uuid.empty()) return toolstack.find_domain(params.domain);
+  auto found = toolstack.domain_with_uuid(params.uuid);
+  if (found && found->dying)
+    return fail(ErrorKind::not_found, fmt::format("domain {} with the uuid {} is being destroyed",
+                                                  found->domid, params.uuid));
+  return found;
+}
+
 Result<Plan> make_plan(Toolstack& toolstack, const PlanParams& params) {
   using OfOne = Result<Plan> (Toolstack::*)(const Sbdf&);
   static const std::map<std::string_view, OfOne> of_one{{"reserve", &Toolstack::plan_reserve},

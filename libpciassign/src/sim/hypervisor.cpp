@@ -48,7 +48,10 @@ Result<DomainInfo> Hypervisor::domain(DomId domid) {
 Result<std::vector<DomainInfo>> Hypervisor::domains() {
   return faults_.call<Result<std::vector<DomainInfo>>>("xen.domains", [&] {
     std::vector<DomainInfo> list;
-    for (const auto& [domid, domain] : all) list.push_back(domain.info);
+    for (const auto& [domid, domain] : all) {
+      const auto before = outdated.find(domid);
+      list.push_back(before == outdated.end() ? domain.info : before->second);
+    }
     return list;
   });
 }

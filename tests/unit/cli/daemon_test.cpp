@@ -356,6 +356,33 @@ TEST_F(Dead, a_cleanup_that_failed_is_tried_again) {
   EXPECT_TRUE(nothing_left());
 }
 
+TEST_F(Dead, two_of_one_name_and_number_are_cleaned_up_each_for_itself) {
+  for (const Sbdf& device : {nic, disk}) {
+    AttachmentRecord record;
+    record.device = device;
+    record.domid = 3;
+    record.domain_name = "net";
+    record.domain_uuid = "uuid of the domain that had " + device.str();
+    record.phase = Phase::attached;
+    ASSERT_TRUE(world.records().put(record));
+  }
+  world.faults.fail_all("journal.erase");
+  start();
+  std::size_t retries = 0;
+  for (const auto end = std::chrono::steady_clock::now() + kPatience;
+       retries != 2 && std::chrono::steady_clock::now() < end;) {
+    const auto status = rpc::from_json<rpc::StatusResult>(client().call("status", {}).value());
+    ASSERT_TRUE(status);
+    retries = status->retries.size();
+  }
+  EXPECT_EQ(retries, 2U);
+  on_loop([&] {
+    world.faults.clear();
+    return 0;
+  });
+  EXPECT_TRUE(eventually([&] { return world.records().all()->empty(); }));
+}
+
 TEST_F(Dead, a_successor_waits_for_the_clean_up_of_its_predecessor) {
   introduce(3, "net", 0);
   start(assigned("net", {"00:04.0"}));

@@ -47,6 +47,7 @@ class World {
   std::map<DomId, std::string> guest_domains;  ///< Their uuids.
   std::vector<Running> running;
   std::set<std::string> creating;  ///< xl runs, and has not told yet.
+  std::set<std::string> others;    ///< Domains without an agent: somebody else's.
   std::optional<std::string> device_with;
   std::vector<Told> told;
   std::vector<std::string> done;  ///< Actions, in words.
@@ -88,8 +89,9 @@ class World {
       if (std::find(wanted.begin(), wanted.end(), uuid) != wanted.end())
         facts.domains[uuid] = domain;
       else if (domain.name == config.name && !domain.info.gone())
-        facts.stray = {uuid, domain.info.domid};
+        facts.namesake = {uuid, domain.info.domid, domain.agent};
     }
+    facts.namesake_looked_for = true;
     for (const auto& [domid, uuid] : guest_domains) facts.all[domid] = uuid;
     if (core->needs_dependents() && core->can_connect(facts)) find_dependents(facts);
     facts.dependents_complete = dependents_complete;
@@ -129,6 +131,18 @@ class World {
     for (auto& [uuid, domain] : domains)
       if (domain.name == name && !domain.info.gone()) return &domain;
     return nullptr;
+  }
+  /// A domain of that name that somebody made; without an agent it has nothing to do with us.
+  DomainFacts& add_by_hand(DomId domid, const std::string& agent) {
+    DomainFacts domain;
+    domain.info.domid = domid;
+    domain.info.uuid[15] = static_cast<std::uint8_t>(domid);
+    domain.name = "net";
+    domain.agent = agent;
+    const std::string uuid = domain.info.uuid_str();
+    domids_[uuid] = domid;
+    if (agent.empty()) others.insert(uuid);
+    return domains[uuid] = domain;
   }
   void crash(const std::string& name = "net", int code = 3) {
     auto& info = named(name)->info;
@@ -196,7 +210,7 @@ class World {
   /// What the others do by themselves; true when somebody did something.
   bool move() {
     bool moved = false;
-    // The daemon's clean-up of what is gone, and the watcher that attaches to the domain NAME.
+    // The daemon's clean-up of what is gone, and the watcher that attaches to the instance.
     if (device_with && (!domains.contains(*device_with) || domains[*device_with].info.gone()) &&
         taking_back_works) {
       const DomId domid = domids_[*device_with];
@@ -205,7 +219,10 @@ class World {
       moved = true;
     }
     DomainFacts* owner = named("net");
-    if (owner != nullptr && !device_with && !owner->agent_message.starts_with("no device")) {
+    const auto& instance = core->state().instance;
+    if (owner != nullptr && instance && instance->uuid != owner->info.uuid_str()) owner = nullptr;
+    if (owner != nullptr && instance && !device_with &&
+        !owner->agent_message.starts_with("no device")) {
       device_with = owner->info.uuid_str();
       owner->info.paused = creating.contains(*device_with);
       moved = true;
@@ -217,7 +234,8 @@ class World {
       core->created(uuid, std::nullopt, now);
     }
     for (auto& [uuid, domain] : domains) {
-      if (domain.info.gone() || domain.info.paused || !agent_speaks) continue;
+      if (domain.info.gone() || domain.info.paused || !agent_speaks || others.contains(uuid))
+        continue;
       const std::string word = device_with != uuid ? "waiting" : agent_ready ? "ready" : "starting";
       if (std::exchange(domain.agent, word) != word) moved = true;
       if (crashes_at_once && word == "ready") {
@@ -671,14 +689,103 @@ TEST_F(Life, one_that_was_created_by_hand_is_adopted) {
   begin();
   world.core->stop(world.now);
   world.settle();
-  DomainFacts domain;
-  domain.info.domid = 50;
-  domain.info.uuid[15] = 0x50;
-  domain.name = "net";
-  world.domains[domain.info.uuid_str()] = domain;
+  world.add_by_hand(50, "waiting");
+  world.done.clear();
+  world.settle();
+  EXPECT_EQ(world.view().domid, DomId{50});
+  EXPECT_THAT(world.done, ElementsAre("give"));
+  expect_good(world);
+}
+
+TEST_F(Life, a_domain_that_merely_has_its_name_is_left_alone_and_waited_for) {
+  world.add_by_hand(50, "");
+  world.settle();
+  world.pass(200s);
+  EXPECT_THAT(world.done, IsEmpty());
+  EXPECT_EQ(world.core->state_word(), "blocked");
+  EXPECT_THAT(world.view().message, HasSubstr("xl destroy 50"));
+  EXPECT_EQ(world.view().domid, std::nullopt);
+  ASSERT_EQ(world.told.size(), 1U) << "not at each look";
+  EXPECT_EQ(world.told[0].what, Told::What::blocked);
+  EXPECT_THAT(world.told[0].words, HasSubstr("domain 50"));
+  world.named("net")->name = "other";
+  world.settle();
+  EXPECT_EQ(world.core->state_word(), "ready");
+  EXPECT_EQ(world.domains.size(), 2U);
+  EXPECT_EQ(world.device_with, world.named("net")->info.uuid_str());
+  EXPECT_THAT(world.view().message, IsEmpty());
+}
+
+TEST_F(Life, a_namesake_of_one_that_is_not_to_run_is_nothing_to_speak_of) {
+  world.core->stop(world.now);
+  world.add_by_hand(50, "");
+  world.settle();
+  world.pass(200s);
+  EXPECT_EQ(world.core->state_word(), "stopped");
+  EXPECT_FALSE(world.core->state().wanted);
+  EXPECT_THAT(world.done, IsEmpty());
+  EXPECT_THAT(world.told, IsEmpty());
+  EXPECT_THAT(world.view().message, IsEmpty());
+}
+
+TEST_F(Life, a_namesake_whose_agent_comes_later_is_adopted_then) {
+  DomainFacts& domain = world.add_by_hand(50, "");
+  world.settle();
+  EXPECT_EQ(world.core->state_word(), "blocked");
+  world.others.clear();
+  domain.agent = "waiting";
   world.settle();
   EXPECT_EQ(world.view().domid, DomId{50});
   expect_good(world);
+}
+
+TEST_F(Life, an_agent_that_ends_or_failed_makes_nobody_ours) {
+  for (const std::string agent : {"failed", "stopping"}) {
+    SCOPED_TRACE(agent);
+    world = World();
+    world.restart();
+    world.others.insert(world.add_by_hand(50, agent).info.uuid_str());
+    world.settle();
+    EXPECT_EQ(world.core->state_word(), "blocked");
+    EXPECT_THAT(world.done, IsEmpty());
+  }
+}
+
+TEST_F(Life, one_that_crashes_while_another_has_its_name_waits_for_that) {
+  begin();
+  world.crash();
+  world.add_by_hand(50, "");
+  world.settle();
+  world.pass(100s);
+  EXPECT_EQ(world.core->state_word(), "blocked");
+  EXPECT_THAT(world.done, ElementsAre("rename net-dead-1", "fence", "destroy"));
+  world.domains.erase(world.named("net")->info.uuid_str());
+  world.settle();
+  expect_good(world);
+}
+
+TEST_F(Life, a_standby_does_not_get_a_name_that_another_domain_has) {
+  world.config.standby = true;
+  world.restart();
+  begin();
+  world.crash();
+  world.add_by_hand(50, "");
+  world.settle();
+  EXPECT_THAT(world.done, Not(Contains("rename net")));
+  EXPECT_EQ(world.core->state_word(), "blocked");
+  world.domains.erase(world.named("net")->info.uuid_str());
+  world.settle();
+  world.pass(1s);
+  EXPECT_EQ(world.view().last_recovery->way, "standby");
+  expect_good(world);
+}
+
+TEST_F(Life, nothing_is_created_before_it_was_looked_who_has_the_name) {
+  Facts facts = world.facts();
+  facts.namesake_looked_for = false;
+  EXPECT_THAT(world.core->step(facts), IsEmpty());
+  ASSERT_TRUE(world.core->wake());
+  EXPECT_LE(*world.core->wake(), world.now);
 }
 
 TEST_F(Life, a_standby_takes_over) {
@@ -1112,6 +1219,8 @@ TEST(SupervisionState, survives_writing_and_reading) {
   EXPECT_EQ(boost::json::serialize(to_json(read_state(text, "b", true), "b")), text);
   const State other = read_state(text, "another boot", true);
   EXPECT_FALSE(other.instance);
+  EXPECT_FALSE(read_state(boost::json::serialize(to_json(state, "")), "", true).instance)
+      << "boots without a name are not the same";
   EXPECT_EQ(other.recoveries.size(), 1U);
   for (std::size_t i = 0; i < text.size(); ++i)
     (void)read_state(text.substr(0, i), "b", true);  // A file that is cut short harms nobody.

@@ -279,6 +279,168 @@ TEST_F(Supervised, is_replaced_on_request_though_it_lives) {
   EXPECT_EQ(view().crashes, 0U);
 }
 
+/// A domain of somebody else's that has the name, from before the daemon is there.
+class Namesake : public Supervised {
+ protected:
+  void add_namesake(int pauses) {
+    world.add_domain(50, "net");
+    world.xen.all[50].pause_count = pauses;
+    world.xen.all[50].info.paused = pauses > 0;
+  }
+  /// As it was: nobody has paused it, renamed it, or given it anything.
+  void expect_untouched(int pauses) {
+    on_loop([&] {
+      ASSERT_TRUE(world.xen.all.contains(50));
+      EXPECT_EQ(world.xen.all[50].pause_count, pauses);
+      EXPECT_EQ(world.store.tree().read("/local/domain/50/name"), "net");
+      EXPECT_FALSE(world.store.tree().read("/local/domain/50/control/shutdown"));
+      EXPECT_TRUE(world.records().all()->empty());
+      EXPECT_THAT(machine.commands, IsEmpty());
+    });
+  }
+};
+
+TEST_F(Namesake, is_neither_adopted_nor_paused_nor_given_a_device) {
+  for (const int pauses : {0, 1}) {
+    SCOPED_TRACE(pauses);
+    add_namesake(pauses);
+    supervise();
+    ASSERT_TRUE(reaches("blocked"));
+    expect_untouched(pauses);
+    EXPECT_THAT(view().message, HasSubstr("xl destroy 50"));
+    EXPECT_TRUE(logged("driver-domain-blocked"));
+    EXPECT_FALSE(logged("domain-paused"));
+    stop();
+  }
+}
+
+TEST_F(Namesake, is_told_of_to_whoever_asks_or_waits) {
+  add_namesake(0);
+  supervise();
+  const auto started = client().call("driver-domain-start", {{"name", "net"}});
+  ASSERT_FALSE(started);
+  EXPECT_THAT(started.error().message, HasSubstr("domain 50 has its name"));
+  for (const char* command : {"list", "show"}) {
+    std::vector<std::string> words{"domain", command};
+    if (command == std::string("show")) words.emplace_back("net");
+    const Ran ran = pciassign(words);
+    EXPECT_EQ(ran.status, 0) << ran.err;
+    EXPECT_THAT(ran.out, HasSubstr("blocked"));
+    EXPECT_THAT(ran.out, HasSubstr("domain 50 has its name"));
+  }
+  EXPECT_THAT(pciassign({"status"}).out, HasSubstr("domain 50 has its name"));
+  EXPECT_EQ(pciassign({"domain", "show", "net", "--json"}).status, 0);
+  expect_untouched(0);
+}
+
+TEST_F(Namesake, is_waited_for_until_it_has_another_name) {
+  add_namesake(0);
+  supervise();
+  ASSERT_TRUE(reaches("blocked"));
+  on_loop([&] {
+    world.store.put("/local/domain/50/name", "other");
+    return 0;
+  });
+  EXPECT_TRUE(has_nic(10));
+  EXPECT_TRUE(exists(50));
+}
+
+TEST_F(Namesake, is_waited_for_until_it_is_gone) {
+  add_namesake(0);
+  supervise();
+  ASSERT_TRUE(reaches("blocked"));
+  on_loop([&] {
+    world.destroy(50);
+    return 0;
+  });
+  EXPECT_TRUE(has_nic(10));
+}
+
+TEST_F(Namesake, of_one_that_does_not_start_by_itself_is_nobodys_business) {
+  entry.autostart = false;
+  add_namesake(1);
+  supervise();
+  EXPECT_EQ(view().state, "stopped");
+  EXPECT_EQ(view().message, "");
+  EXPECT_FALSE(logged("driver-domain-blocked"));
+  expect_untouched(1);
+}
+
+TEST_F(Namesake, that_was_made_from_our_file_is_adopted_when_its_agent_speaks) {
+  entry.autostart = false;
+  add_namesake(0);
+  supervise();
+  EXPECT_EQ(view().state, "stopped");
+  say(50, "waiting");
+  ASSERT_TRUE(has_nic(50));
+  say(50, "ready");
+  EXPECT_TRUE(reaches("ready"));
+  EXPECT_EQ(view().domid, DomId{50});
+  EXPECT_THAT(machine.commands, IsEmpty());
+  stop();
+  supervise();
+  EXPECT_TRUE(reaches("ready")) << "it is known from now on";
+}
+
+/// The list by which it is decided is older than what is done: its number is another domain's.
+class TakenOver : public Supervised {
+ protected:
+  /// Domain 10 is a stranger's from now on, while lists still have `listed`.
+  void take_over(const std::function<void(DomainInfo&)>& change) {
+    DomainInfo listed = world.xen.all.at(10).info;
+    change(listed);
+    world.xen.outdated[10] = listed;
+    world.xen.devices[nic].owner = kDomIo;  // As Xen leaves it behind the end of a domain.
+    world.xen.all.at(10).info.uuid[15] ^= 0xff;
+  }
+  void expect_untouched() {
+    on_loop([&] {
+      ASSERT_TRUE(world.xen.all.contains(10));
+      EXPECT_EQ(world.xen.all[10].pause_count, 0);
+      EXPECT_EQ(world.store.tree().read("/local/domain/10/name"), "net");
+      EXPECT_FALSE(world.store.tree().read("/local/domain/10/control/shutdown"));
+      EXPECT_EQ(count(machine, "destroy 10"), 0U);
+    });
+  }
+};
+
+TEST_F(TakenOver, number_of_a_crashed_domain_is_neither_renamed_nor_fenced_nor_destroyed) {
+  begin();
+  on_loop([&] {
+    take_over([](DomainInfo& info) {
+      info.shutdown = true;
+      info.shutdown_code = 3;
+    });
+    world.store.fire("@releaseDomain");
+    return 0;
+  });
+  ASSERT_TRUE(eventually([&] { return logged("driver-domain-failed"); }));
+  ASSERT_TRUE(has_nic(11));
+  expect_untouched();
+}
+
+TEST_F(TakenOver, number_of_a_domain_that_is_stopped_is_not_shut_down) {
+  begin();
+  on_loop([&] {
+    take_over([](DomainInfo&) {});
+    return 0;
+  });
+  EXPECT_TRUE(client().call("driver-domain-stop", {{"name", "net"}, {"wait", false}}));
+  EXPECT_EQ(view().state, "stopping");
+  expect_untouched();
+}
+
+TEST_F(TakenOver, number_of_a_domain_whose_device_goes_is_not_paused) {
+  begin();
+  on_loop([&] {
+    take_over([](DomainInfo&) {});
+    world.store.put("/local/domain/0/backend/pci/10/0/state-0", "5");
+    return 0;
+  });
+  EXPECT_EQ(view().state, "ready");
+  expect_untouched();
+}
+
 /// A guest without the module: its device is removed, and added.
 class SupervisedWithGuest : public Supervised {
  protected:
@@ -310,7 +472,7 @@ TEST_F(SupervisedWithGuest, its_device_outlives_a_daemon_that_dies_before_it_is_
   EXPECT_EQ(on_loop([&] { return world.store.tree().read("/libxl/30/device/vif/1/backend"); }),
             "/local/domain/11/backend/vif/30/1");
   EXPECT_EQ(ran("network-detach 30 0"), 1U);
-  EXPECT_EQ(ran("network-attach 30 devid=1 backend=net mac=00:16:3e:00:00:01"), 2U);
+  EXPECT_EQ(ran("network-attach 30 devid=1 backend=11 mac=00:16:3e:00:00:01"), 2U);
   EXPECT_FALSE(logged("dependent-failed"));
 }
 
@@ -338,6 +500,20 @@ TEST_F(SupervisedWithGuest, a_device_that_the_former_domain_got_last_follows_too
     return 0;
   });
   EXPECT_TRUE(follows("1"));
+}
+
+TEST_F(SupervisedWithGuest, another_one_with_its_number_loses_nothing) {
+  begin_with_guest();
+  on_loop([&] {
+    world.xen.outdated[30] = world.xen.all.at(30).info;
+    world.xen.all.at(30).info.uuid[15] ^= 0xff;
+    return 0;
+  });
+  crash(10);
+  ASSERT_TRUE(has_nic(11));
+  say(11, "ready");
+  EXPECT_TRUE(reaches("ready"));
+  EXPECT_EQ(ran("network-"), 0U);
 }
 
 TEST_F(SupervisedWithGuest, its_device_is_not_removed_where_nothing_can_be_written_down) {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "pciassign/config_xl.hpp"
+#include "pciassign/uuid.hpp"
 
 namespace pciassign::config {
 namespace {
@@ -102,6 +103,11 @@ TEST(XlFileErrors, say_where_and_what) {
       {"name='a'\npci=['00:04.0'\nkernel='x'\n", "d.cfg:3", "parsing error"},
       {"name='a'\n\n)\n", "d.cfg:3", "parsing error"},
       {"pci=[]", "d.cfg: ", "name is missing"},
+      {"name='7'", "d.cfg: ", "name is a number"},
+      {"name=7", "d.cfg: ", "name is a number"},
+      {"name='a'\nuuid='a'", "d.cfg: ", "uuid must be"},
+      {"name='a'\nuuid='00000000-0000-4000-8000-00000000000g'", "d.cfg: ", "uuid must be"},
+      {"name='a'\nuuid=['a']", "d.cfg: ", "uuid must be a string"},
       {"name='a'\npci='00:04.0'", "d.cfg: ", "pci must be a list"},
       {"name='a'\npci=[['00:04.0']]", "d.cfg: ", "no string"},
       {"name='a'\npci=['zz']", "d.cfg: pci: ", "zz"},
@@ -151,6 +157,22 @@ TEST(Copy, has_no_devices_but_room_for_them) {
     EXPECT_EQ(copy.e820_host, true);
     EXPECT_EQ(copy.name, "a");
   }
+}
+
+TEST(Copy, has_the_uuid_by_which_the_domain_is_known) {
+  auto domain = parse_xl_domain("name='a'\nuuid='ABCDEF00-0000-4000-8000-000000000001'\n", "d.cfg");
+  ASSERT_TRUE(domain) << domain.error().message;
+  EXPECT_EQ(domain->uuid, "abcdef00-0000-4000-8000-000000000001");
+  EXPECT_EQ(reread("name='a'\nuuid='ABCDEF00-0000-4000-8000-000000000001'\n").uuid, domain->uuid);
+  const std::string without = "name='7a'\n";
+  domain = parse_xl_domain(without, "d.cfg");
+  ASSERT_TRUE(domain) << domain.error().message;
+  EXPECT_EQ(domain->uuid, "");
+  domain->uuid = new_uuid();
+  EXPECT_EQ(parse_uuid(domain->uuid), domain->uuid);
+  EXPECT_NE(new_uuid(), domain->uuid);
+  EXPECT_EQ(parse_xl_domain(text_for_paused_creation(without, *domain), "copy")->uuid,
+            domain->uuid);
 }
 
 TEST(Copy, keeps_a_passthrough_that_was_chosen) {

@@ -300,10 +300,10 @@ TEST(PlanReplacement, OfANetworkDeviceTakesAnotherNumber) {
   scene.store.put(record + "rate", "5000,50000");
   scene.store.put(record + "ip", "10.0.0.1");
   scene.store.put(record + "mtu", "1400");
-  auto plan = plan_replacement(scene.store, scene.vif(kGuestA, 0), "net");
+  auto plan = plan_replacement(scene.store, scene.vif(kGuestA, 0), 9);
   ASSERT_TRUE(plan) << plan.error().message;
   EXPECT_THAT(plan->remove, ElementsAre("xl", "network-detach", "3", "0"));
-  EXPECT_THAT(plan->add, ElementsAre("xl", "network-attach", "3", "devid=3", "backend=net",
+  EXPECT_THAT(plan->add, ElementsAre("xl", "network-attach", "3", "devid=3", "backend=9",
                                      "mac=00:16:3e:11:22:33", "bridge=xenbr0", "ip=10.0.0.1",
                                      "script=/etc/xen/scripts/vif-bridge", "mtu=1400", "type=vif",
                                      "rate=100000B/s@50000us"));
@@ -313,12 +313,12 @@ TEST(PlanReplacement, OfANetworkDeviceTakesAnotherNumber) {
 TEST(PlanReplacement, OfABlockDeviceTakesAnotherName) {
   DomainScene scene;
   scene.add_vbd(kGuestA, kBackend);
-  auto plan = plan_replacement(scene.store, scene.vbd(kGuestA), "disk");
+  auto plan = plan_replacement(scene.store, scene.vbd(kGuestA), 9);
   ASSERT_TRUE(plan) << plan.error().message;
   EXPECT_THAT(plan->remove, ElementsAre("xl", "block-detach", "-f", "3", "51728"));
   EXPECT_THAT(plan->add,
               ElementsAre("xl", "block-attach", "3",
-                          "format=raw,vdev=xvdc,access=rw,backend=disk,target=/dev/nvme0n1p2"));
+                          "format=raw,vdev=xvdc,access=rw,backend=9,target=/dev/nvme0n1p2"));
   EXPECT_EQ(plan->added.devid, 51744U);
   EXPECT_EQ(plan->added.name, "xvdc");
 
@@ -329,7 +329,7 @@ TEST(PlanReplacement, OfABlockDeviceTakesAnotherName) {
   scene.store.put(record + "direct-io-safe", "1");
   scene.store.put(record + "script", "/etc/xen/scripts/block-foo");
   scene.store.put(record + "params", "/srv/a,b=c.img");
-  plan = plan_replacement(scene.store, scene.vbd(kGuestA), "4");
+  plan = plan_replacement(scene.store, scene.vbd(kGuestA), 4);
   ASSERT_TRUE(plan);
   EXPECT_EQ(
       plan->add.back(),
@@ -350,7 +350,7 @@ TEST(PlanReplacement, NamesOfDisksGoOnAfterAllOthers) {
     DomainScene scene;
     scene.add_vbd(kGuestA, kBackend);
     scene.store.put(fmt::format("/libxl/3/device/vbd/{}/backend", taken), "x");
-    auto plan = plan_replacement(scene.store, scene.vbd(kGuestA), "disk");
+    auto plan = plan_replacement(scene.store, scene.vbd(kGuestA), 9);
     ASSERT_TRUE(plan);
     EXPECT_EQ(plan->added.name, name) << taken;
     EXPECT_EQ(plan->added.devid, devid) << taken;
@@ -365,14 +365,31 @@ TEST(PlanReplacement, NumbersOfOtherPlansAreTaken) {
                               {kGuestB, DependentKind::vif, 9, kBackend, {}},
                               {kGuestA, DependentKind::vbd, 51776, kBackend, {}}};
   const std::vector<Dependent> planned(std::begin(others), std::end(others));
-  EXPECT_EQ(plan_replacement(scene.store, scene.vif(kGuestA, 0), "net", planned)->added.devid, 5U);
-  EXPECT_EQ(plan_replacement(scene.store, scene.vbd(kGuestA), "net", planned)->added.name, "xvdf");
+  EXPECT_EQ(plan_replacement(scene.store, scene.vif(kGuestA, 0), 9, planned)->added.devid, 5U);
+  EXPECT_EQ(plan_replacement(scene.store, scene.vbd(kGuestA), 9, planned)->added.name, "xvdf");
+}
+
+TEST(PlanReplacement, IsForAnotherBackEndWithItsNumberAlone) {
+  DomainScene scene;
+  scene.add_vif(kGuestA, 0, kBackend);
+  scene.add_vbd(kGuestA, kBackend);
+  scene.store.put("/libxl/3/device/vbd/51728/params", "/srv/a,backend=b.img");
+  for (const Dependent& one : {scene.vif(kGuestA, 0), scene.vbd(kGuestA)}) {
+    const auto plan = plan_replacement(scene.store, one, 9);
+    const auto other = plan_replacement(scene.store, one, 1234);
+    ASSERT_TRUE(plan && other);
+    EXPECT_NE(plan->add, other->add);
+    EXPECT_EQ(with_backend(plan->add, 1234), other->add);
+  }
+  EXPECT_THAT(with_backend({"xl", "network-attach", "3", "devid=1", "backend=net", "mac=x"}, 5),
+              ElementsAre("xl", "network-attach", "3", "devid=1", "backend=5", "mac=x"))
+      << "written down by a daemon that knew the name alone";
 }
 
 TEST(PlanReplacement, ThereIsNoneForADeviceThatIsGone) {
   DomainScene scene;
   scene.add_guest(kGuestA);
-  auto plan = plan_replacement(scene.store, scene.vbd(kGuestA), "disk");
+  auto plan = plan_replacement(scene.store, scene.vbd(kGuestA), 9);
   ASSERT_FALSE(plan);
   EXPECT_EQ(plan.error().kind, ErrorKind::not_found);
 }

@@ -39,6 +39,8 @@ class Hypervisor final : public pciassign::Hypervisor {
   std::map<DomId, Domain> all;
   std::map<Sbdf, PhysicalDevice> devices;
   std::map<Sbdf, std::vector<Sbdf>> groups;
+  /// What domains() still says of them: a list is older than what is done by it.
+  std::map<DomId, DomainInfo> outdated;
   std::set<int> irqs_dom0_lacks;  ///< irq_permission: EPERM for these.
   /// The domain is destroyed: its devices go to DOMID_IO, its rights vanish.
   void destroy(DomId domid);
