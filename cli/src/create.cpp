@@ -9,6 +9,7 @@
 
 #include "commands.hpp"
 #include "pciassign/config_xl.hpp"
+#include "pciassign/shell_words.hpp"
 #include "program.hpp"
 #include "progress.hpp"
 #include "source.hpp"
@@ -126,7 +127,7 @@ rpc::PlanView outline(const config::XlDomain& domain, const std::string& file,
   for (const DeviceSpec& spec : domain.devices)
     plan.steps.push_back({"attach", "attach " + spec.str() + " before its first instruction"});
   if (unpause) plan.steps.push_back({"unpause", "let it run"});
-  plan.undo_command = "xl destroy " + domain.name;
+  plan.undo_command = shell_command("xl destroy", {domain.name});
   return plan;
 }
 
@@ -177,7 +178,10 @@ int create(Environment& environment, const Options& options, Output& output) {
   }
   print_change(output.text(), Paint(output.colour()), *done, options.verbose);
   if (options.no_unpause) {
-    output.text() << "paused; start it: xl unpause " << printable(domain->name) << '\n';
+    output.text() << "paused; start it: xl unpause "
+                  << (done->plan.domid ? std::to_string(*done->plan.domid)
+                                       : shell_words({domain->name}))
+                  << '\n';
   }
   return 0;
 }
