@@ -70,7 +70,7 @@ void Supervisor::set_domains(config::DriverDomains domains) {
     for (const Waiter& waiter : entry.waiters)
       waiter.done(tl::unexpected<Error>(failure("is no longer configured", name)));
     std::error_code ec;
-    fs::remove(directory_ / (name + ".json"), ec);
+    if (const auto file = state_file_of(name)) fs::remove(*file, ec);
     at = entries_.erase(at);
   }
   for (auto& [name, config] : domains) {
@@ -78,10 +78,19 @@ void Supervisor::set_domains(config::DriverDomains domains) {
       known->second.core.set_config(std::move(config));
       continue;
     }
-    supervision::State state =
-        supervision::read_state(read_text(directory_ / (name + ".json")), boot_, config.autostart);
+    const auto file = state_file_of(name);
+    if (!file) {
+      log_.error("driver-domain-state", file.error().message, {{"domain", name}});
+      continue;
+    }
+    supervision::State state = supervision::read_state(read_text(*file), boot_, config.autostart);
     entries_.try_emplace(name, Entry(Supervision(std::move(config), std::move(state), new_uuid)));
   }
+}
+
+Result<fs::path> Supervisor::state_file_of(const std::string& name) const {
+  return config::DriverDomainName::parse(name).map(
+      [this](const config::DriverDomainName& parsed) { return state_file(parsed); });
 }
 
 Supervisor::~Supervisor() {
@@ -207,9 +216,12 @@ void Supervisor::run(Entry& entry) {
 bool Supervisor::save(Entry& entry, bool durable) {
   std::string text = boost::json::serialize(supervision::to_json(entry.core.state(), boot_)) + "\n";
   if (text == entry.saved) return true;
-  const fs::path file = directory_ / (entry.core.config().name + ".json");
+  const auto place = state_file_of(entry.core.config().name);
+  const fs::path file = place.value_or(fs::path{});
   Result<void> done;
-  if (durable) {
+  if (!place) {
+    done = tl::unexpected<Error>(place.error());
+  } else if (durable) {
     done = config::replace_file(file, text);
   } else {
     // The domains do not survive a crash of dom0 either: no sync in the middle of a recovery.

@@ -70,6 +70,11 @@ class Supervisor {
   /// Of our watches, before the name of the driver domain.
   static constexpr std::string_view kToken = "driver-domain ";
   static std::string token_of(const Entry& entry);
+  [[nodiscard]] std::filesystem::path state_file(const config::DriverDomainName& name) const {
+    return directory_ / name.file_name(".json");
+  }
+  /// Of a configured one.
+  [[nodiscard]] Result<std::filesystem::path> state_file_of(const std::string& name) const;
   struct Entry {
     explicit Entry(Supervision supervision) : core(std::move(supervision)) {}
     Supervision core;
