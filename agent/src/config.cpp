@@ -25,8 +25,8 @@ Result<void> read_net(const toml::table& table, const std::string& origin, NetCo
   if (auto end = reader.end(); !end) return end;
   if (mode != "bridge" && mode != "route")
     return fail_at(*table.get("mode"), origin, "mode is \"bridge\" or \"route\"");
-  if (net.bridge.empty() || net.bridge.size() >= IFNAMSIZ ||
-      net.bridge.find('/') != std::string::npos)
+  if (net.bridge.empty() || net.bridge.size() >= IFNAMSIZ || net.bridge == "." ||
+      net.bridge == ".." || net.bridge.find('/') != std::string::npos)
     return fail_at(*table.get("bridge"), origin, "bridge must be the name of an interface");
   net.route = mode == "route";
   net.mtu = static_cast<unsigned>(mtu);

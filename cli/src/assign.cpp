@@ -8,7 +8,9 @@
 
 #include "commands.hpp"
 #include "pciassign/config.hpp"
+#include "pciassign/config_names.hpp"
 #include "pciassign/rpc_requests.hpp"
+#include "pciassign/shell_words.hpp"
 #include "source.hpp"
 #include "text.hpp"
 
@@ -32,14 +34,6 @@ Result<std::string> read_text(const fs::path& file) {
   return text;
 }
 
-/// A domain's name as a file's.
-std::string file_name(const std::string& domain) {
-  std::string name;
-  for (const char c : domain)
-    name += std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-' || c == '_' ? c : '_';
-  return name + ".toml";
-}
-
 /// Where the domain's entry is, and the text of that file; no text where there is no file yet.
 struct Place {
   fs::path file;
@@ -50,9 +44,11 @@ struct Place {
 Result<Place> find_place(const Environment& environment, const std::string& domain) {
   const auto directory = assignments_directory(environment);
   if (!directory) return tl::unexpected<Error>(directory.error());
+  const auto name = config::DomainName::parse(domain);
+  if (!name) return tl::unexpected<Error>(name.error());
   const auto found = config::file_of_domain(*directory, domain);
   if (!found) return tl::unexpected<Error>(found.error());
-  Place place{.file = *found ? **found : *directory / file_name(domain),
+  Place place{.file = *found ? **found : *directory / name->file_name(".toml"),
               .text = {},
               .has_entry = found->has_value()};
   std::error_code ec;
@@ -104,12 +100,6 @@ int apply(Environment& environment, const Options& options, Output& output, cons
   return 0;
 }
 
-std::string joined(const std::vector<DeviceSpec>& specs) {
-  std::string text;
-  for (const DeviceSpec& spec : specs) text += " " + spec.str();
-  return text;
-}
-
 }  // namespace
 
 int assign(Environment& environment, const Options& options, Output& output) {
@@ -122,14 +112,14 @@ int assign(Environment& environment, const Options& options, Output& output) {
     on_failure =
         options.on_failure == "start" ? config::OnFailure::start : config::OnFailure::keep_paused;
   }
-  std::string undo = "pciassign unassign " + options.domain;
+  std::vector<std::string> undo{options.domain};
   if (place->has_entry) {
-    for (const DeviceSpec& spec : *specs) undo += " " + spec.sbdf.str();
+    for (const DeviceSpec& spec : *specs) undo.push_back(spec.sbdf.str());
   }
   return apply(
       environment, options, output, *place,
       config::with_devices(place->text, place->file.string(), options.domain, *specs, on_failure),
-      undo);
+      shell_command("pciassign unassign", undo));
 }
 
 int unassign(Environment& environment, const Options& options, Output& output) {
@@ -149,9 +139,11 @@ int unassign(Environment& environment, const Options& options, Output& output) {
       return std::find(devices.begin(), devices.end(), spec.sbdf) == devices.end();
     });
   }
+  std::vector<std::string> undo{options.domain};
+  for (const DeviceSpec& spec : before) undo.push_back(spec.str());
   return apply(environment, options, output, *place,
                config::without_devices(place->text, place->file.string(), options.domain, devices),
-               "pciassign assign " + options.domain + joined(before));
+               shell_command("pciassign assign", undo));
 }
 
 }  // namespace pciassign::cli

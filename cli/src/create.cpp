@@ -10,6 +10,7 @@
 #include "commands.hpp"
 #include "pciassign/config_xl.hpp"
 #include "pciassign/rpc_requests.hpp"
+#include "pciassign/shell_words.hpp"
 #include "pciassign/uuid.hpp"
 #include "program.hpp"
 #include "progress.hpp"
@@ -153,7 +154,7 @@ rpc::PlanView outline(const config::XlDomain& domain, const std::string& file,
   for (const DeviceSpec& spec : domain.devices)
     plan.steps.push_back({"attach", "attach " + spec.str() + " before its first instruction"});
   if (unpause) plan.steps.push_back({"unpause", "let it run"});
-  plan.undo_command = "xl destroy " + domain.name;
+  plan.undo_command = shell_command("xl destroy", {domain.name});
   return plan;
 }
 

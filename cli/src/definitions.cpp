@@ -279,8 +279,11 @@ std::vector<Command> make_definitions() {
        domain_change},
       {"domain remove",
        "stop a driver domain and remove it",
-       "*domain remove* also removes its entry and its image. Its devices go where they were "
-       "before. It is refused while guests have devices from it.",
+       "*domain remove* also removes its entry and the files that *domain create* made. Its "
+       "devices "
+       "go where they were before. It is refused while guests have devices from it. What it finds "
+       "in /var/lib/pciassign/domains/NAME that is not of *domain create* it keeps, and tells; a "
+       "symbolic link there is refused.",
        {a_driver_domain()},
        {{"-f,--force", "", Completes::nothing, &Options::force,
          "although guests have devices from it"},

@@ -7,6 +7,7 @@
 #include "commands.hpp"
 #include "domain_files.hpp"
 #include "domain_text.hpp"
+#include "pciassign/shell_words.hpp"
 #include "progress.hpp"
 #include "source.hpp"
 
@@ -80,8 +81,8 @@ rpc::PlanView outline(const std::string& action, const rpc::DriverDomainView& vi
 }
 
 std::string undo_of(const std::string& action, const std::string& name) {
-  if (action == "start") return "pciassign domain stop " + name;
-  if (action == "stop") return "pciassign domain start " + name;
+  if (action == "start") return shell_command("pciassign domain stop", {name});
+  if (action == "stop") return shell_command("pciassign domain start", {name});
   return "";
 }
 
@@ -102,6 +103,8 @@ int domain_list(Environment& environment, const Options& options, Output& output
 }
 
 int domain_show(Environment&, const Options& options, Output& output) {
+  if (const auto name = config::DriverDomainName::parse(options.domain); !name)
+    return output.fail(name.error());
   auto client = rpc::Client::connect(options.socket);
   if (!client) return output.fail(client.error());
   const auto view = ask(*client, options.domain);
@@ -115,6 +118,8 @@ int domain_show(Environment&, const Options& options, Output& output) {
 }
 
 int domain_change(Environment& environment, const Options& options, Output& output) {
+  if (const auto name = config::DriverDomainName::parse(options.domain); !name)
+    return output.fail(name.error());
   const std::string action = options.command.substr(options.command.find(' ') + 1);
   auto client = rpc::Client::connect(options.socket);
   if (!client) return output.fail(client.error());

@@ -8,9 +8,11 @@
 #include <ostream>
 
 #include "commands.hpp"
+#include "domain_directory.hpp"
 #include "domain_text.hpp"
 #include "domain_words.hpp"
 #include "pciassign/rpc_domains.hpp"
+#include "pciassign/shell_words.hpp"
 #include "progress.hpp"
 #include "source.hpp"
 #include "text.hpp"
@@ -107,18 +109,20 @@ class Making {
                      directory_.string()));
     step("write-config", fmt::format("write {}{}", (directory_ / "domain.cfg").string(),
                                      wish_.domain.standby ? " and standby.cfg" : ""));
-    step("write-entry", "write " + places_.entry(name()).string());
+    step("write-entry", "write " + places_.entry(wish_.domain.name).string());
     step("reload", "have pciassignd read it");
     if (!options_.no_start) step("start", "have pciassignd start it, and wait until it is ready");
     plan.undo_command = undo();
     return plan;
   }
 
-  [[nodiscard]] std::string undo() const { return "pciassign domain remove " + name(); }
+  [[nodiscard]] std::string undo() const {
+    return shell_command("pciassign domain remove", {name()});
+  }
   [[nodiscard]] const image::Image& image() const { return image_; }
   [[nodiscard]] const std::vector<Finding>& findings() const { return findings_; }
   [[nodiscard]] std::vector<std::string> files() const {
-    std::vector<std::string> all{places_.entry(name())};
+    std::vector<std::string> all{places_.entry(wish_.domain.name)};
     for (const char* file : {"domain.cfg", "standby.cfg", "kernel", "initramfs"})
       if (wish_.domain.standby || std::string_view(file) != "standby.cfg")
         all.push_back(directory_ / file);
@@ -126,7 +130,7 @@ class Making {
   }
 
  private:
-  [[nodiscard]] const std::string& name() const { return wish_.domain.name; }
+  [[nodiscard]] const std::string& name() const { return wish_.domain.name.str(); }
 
   Result<void> check_name(Source& source) {
     const auto in_use = [&](const std::string& by, const std::string& hint) {
@@ -137,10 +141,13 @@ class Making {
     if (const auto found = all->find(name()); found != all->end())
       return in_use("it has an entry at " + found->second.origin, undo());
     std::error_code ec;
-    if (fs::exists(places_.entry(name()), ec))
-      return in_use(places_.entry(name()).string() + " is there", "give it another name");
-    if (fs::exists(directory_, ec)) return in_use(directory_.string() + " is there", undo());
-    for (const std::string& one : {name(), name() + "-standby"}) {
+    const fs::path entry = places_.entry(wish_.domain.name);
+    // A link to nowhere is there, too.
+    if (fs::exists(fs::symlink_status(entry, ec)))
+      return in_use(entry.string() + " is there", "give it another name");
+    if (fs::exists(fs::symlink_status(directory_, ec)))
+      return in_use(directory_.string() + " is there", undo());
+    for (const std::string& one : {name(), wish_.domain.name.standby()}) {
       const auto there = source.has_domain(one);
       if (!there) return tl::unexpected<Error>(there.error());
       if (*there) return in_use("there is a domain " + one, "give it another name");
@@ -149,7 +156,7 @@ class Making {
     if (!assignments) return tl::unexpected<Error>(assignments.error());
     if (const auto found = assignments->find(name()); found != assignments->end())
       return in_use("it has assigned devices at " + found->second.origin,
-                    "pciassign unassign " + name());
+                    shell_command("pciassign unassign", {name()}));
     return {};
   }
 
@@ -218,14 +225,14 @@ class Making {
   /// The entry comes last: whoever reads it finds all that it names.
   Result<void> write() {
     progress_.say("writing the image");
-    auto staged = StagedDomain::make(places_, name());
+    auto staged = StagedDomain::make(places_, wish_.domain.name);
     if (!staged) return tl::unexpected<Error>(staged.error());
     if (auto written = staged->write(wish_.domain, image_); !written) return written;
     if (env_.interrupted())
       return fail(ErrorKind::failed, "cancelled at your request", {}, "E-CANCELLED");
     if (auto put = staged->put(); !put) return put;
-    if (auto entry =
-            config::replace_file(places_.entry(name()), entry_text(wish_.domain, directory_));
+    if (auto entry = config::replace_file(places_.entry(wish_.domain.name),
+                                          entry_text(wish_.domain, directory_));
         !entry) {
       remove_directory();
       return entry;
@@ -235,8 +242,9 @@ class Making {
   }
 
   void remove_directory() {
-    std::error_code ec;
-    fs::remove_all(directory_, ec);
+    // What cannot be removed is in the way of the next attempt, which tells it.
+    if (auto found = DomainDirectory::open(places_, wish_.domain.name); found && *found)
+      (void)(*found)->remove();
   }
 
   tl::unexpected<Error> take_back(Error why, rpc::Client* started) {
@@ -253,7 +261,7 @@ class Making {
       }
       why.hint = "with --no-start it stays, and pciassign domain start and show tell more";
     }
-    (void)config::replace_file(places_.entry(name()), "");
+    (void)config::replace_file(places_.entry(wish_.domain.name), "");
     if (started != nullptr) (void)started->call("reload", {});
     remove_directory();
     progress_.clear();
@@ -320,7 +328,8 @@ int domain_create(Environment& environment, const Options& options, Output& outp
   out << fmt::format("image: Linux {}, initramfs {} with the agent and {} modules\n",
                      image.kernel_version, mebibytes(image.initramfs.size()), image.modules.size());
   print_findings(out, paint, making.findings(), false);
-  if (!*started) out << "start it: pciassign domain start " << options.domain << '\n';
+  if (!*started)
+    out << "start it: " << shell_command("pciassign domain start", {options.domain}) << '\n';
   out << "undo: " << making.undo() << '\n';
   return 0;
 }

@@ -16,8 +16,6 @@ namespace pciassign::cli {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr std::string_view kMadeBy = "# Made by: ";
-
 /// Holes where there are only zeros: of a kernel a third.
 Result<void> write_sparse(int fd, std::string_view data) {
   constexpr std::size_t page = 4096;
@@ -84,7 +82,7 @@ std::string entry_text(const DomainSpec& spec, const fs::path& directory) {
       "config = \"{}\"\n"
       "standby = {}\n"
       "autostart = {}\n",
-      key_of(spec.name), config::to_string(spec.driver_class), devices,
+      key_of(spec.name.str()), config::to_string(spec.driver_class), devices,
       (directory / "domain.cfg").string(), spec.standby, spec.autostart);
 }
 
@@ -94,7 +92,7 @@ std::string xl_text(const DomainSpec& spec, const fs::path& directory, bool stan
   return fmt::format(
       "{}{}\n"
       "# pciassignd attaches the devices before the first instruction: no pci=[...] here.\n"
-      "name = \"{}{}\"\n"
+      "name = \"{}\"\n"
       "type = \"pv\"\n"
       "kernel = \"{}\"\n"
       "ramdisk = \"{}\"\n"
@@ -106,15 +104,16 @@ std::string xl_text(const DomainSpec& spec, const fs::path& directory, bool stan
       "on_poweroff = \"preserve\"\n"
       "on_reboot = \"preserve\"\n"
       "on_crash = \"preserve\"\n",
-      kMadeBy, spec.command, spec.name, standby ? "-standby" : "", (directory / "kernel").string(),
-      (directory / "initramfs").string(), spec.memory);
+      kMadeBy, spec.command, standby ? spec.name.standby() : spec.name.str(),
+      (directory / "kernel").string(), (directory / "initramfs").string(), spec.memory);
 }
 
-Result<StagedDomain> StagedDomain::make(const DomainPlaces& places, const std::string& name) {
+Result<StagedDomain> StagedDomain::make(const DomainPlaces& places,
+                                        const config::DriverDomainName& name) {
   const fs::path final = places.directory(name);
   std::error_code ec;
   fs::create_directories(final.parent_path(), ec);
-  std::string pattern = final.parent_path() / ("." + name + ".XXXXXX");
+  std::string pattern = final.parent_path() / ("." + name.str() + ".XXXXXX");
   if (::mkdtemp(pattern.data()) == nullptr)
     return fail_errno("cannot make a directory in " + final.parent_path().string(), errno,
                       errno == EACCES || errno == EPERM ? "run it as root" : "");

@@ -11,8 +11,12 @@
 #include "environment.hpp"
 #include "image/image.hpp"
 #include "pciassign/config_domains.hpp"
+#include "pciassign/config_names.hpp"
 
 namespace pciassign::cli {
+
+/// The first line of each file for xl that is ours begins so; the command line follows.
+inline constexpr std::string_view kMadeBy = "# Made by: ";
 
 /// Where the files of all driver domains are.
 struct DomainPlaces {
@@ -22,17 +26,17 @@ struct DomainPlaces {
 
   /// Without a configuration file of the daemon the defaults.
   static Result<DomainPlaces> find(const Environment& environment);
-  [[nodiscard]] std::filesystem::path directory(const std::string& name) const {
-    return state / "domains" / name;
+  [[nodiscard]] std::filesystem::path directory(const config::DriverDomainName& name) const {
+    return state / "domains" / name.str();
   }
-  [[nodiscard]] std::filesystem::path entry(const std::string& name) const {
-    return domains / (name + ".toml");
+  [[nodiscard]] std::filesystem::path entry(const config::DriverDomainName& name) const {
+    return domains / name.file_name(".toml");
   }
 };
 
 /// What one wants of a new driver domain, beside its image.
 struct DomainSpec {
-  std::string name;
+  config::DriverDomainName name;
   config::DriverClass driver_class = config::DriverClass::net;
   std::vector<DeviceSpec> devices;
   unsigned memory = 0;  ///< MiB.
@@ -48,7 +52,8 @@ std::string xl_text(const DomainSpec& spec, const std::filesystem::path& directo
 /// A new directory beside its final place; gone again unless it was put there.
 class StagedDomain {
  public:
-  static Result<StagedDomain> make(const DomainPlaces& places, const std::string& name);
+  static Result<StagedDomain> make(const DomainPlaces& places,
+                                   const config::DriverDomainName& name);
   StagedDomain(StagedDomain&& other) noexcept;
   StagedDomain& operator=(StagedDomain&&) = delete;
   StagedDomain(const StagedDomain&) = delete;

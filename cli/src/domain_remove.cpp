@@ -7,7 +7,7 @@
 #include <set>
 
 #include "commands.hpp"
-#include "domain_files.hpp"
+#include "domain_directory.hpp"
 #include "domain_text.hpp"
 #include "image/kernel.hpp"
 #include "progress.hpp"
@@ -19,22 +19,34 @@ namespace {
 
 class Removal {
  public:
-  Removal(const Options& options, rpc::Client& client, Progress& progress, DomainPlaces places)
+  Removal(const Options& options, rpc::Client& client, Progress& progress, DomainPlaces places,
+          config::DriverDomainName name)
       : options_(options),
         client_(client),
         progress_(progress),
         places_(std::move(places)),
-        directory_(places_.directory(options.domain)) {}
+        name_(std::move(name)),
+        directory_(places_.directory(name_)) {}
 
   /// What there is of it, and whether it may go.
   Result<void> look() {
     auto all = config::load_driver_domains(places_.domains);
     if (!all) return tl::unexpected<Error>(all.error());
     const auto found = all->find(options_.domain);
-    std::error_code ec;
-    has_files_ = fs::exists(directory_, ec);
+    auto files = DomainDirectory::open(places_, name_);
+    if (!files) {
+      // With an entry the domain goes, and the directory of somebody else stays.
+      if (found == all->end() || !DomainDirectory::not_ours(files.error()))
+        return tl::unexpected<Error>(files.error());
+      stays_ = {directory_.string()};
+    } else {
+      files_ = std::move(*files);
+    }
     if (found == all->end()) {
-      if (has_files_) return {};
+      if (files_) {
+        name_stays();
+        return {};
+      }
       return fail(ErrorKind::not_found, "there is no driver domain " + options_.domain,
                   "see: pciassign domain list");
     }
@@ -43,7 +55,11 @@ class Removal {
     entry_ = std::move(*file);
     undo_ = command_that_made(found->second.config);
     // An administrator's own image is not ours to remove.
-    if (found->second.config.parent_path() != directory_) has_files_ = false;
+    if (found->second.config.parent_path() != directory_) {
+      files_.reset();
+      stays_.clear();
+    }
+    name_stays();
     auto view = call_as<rpc::DriverDomainView>(
         client_, "driver-domain", rpc::to_json(rpc::DriverDomainParams{options_.domain}));
     if (!view && view.error().kind != ErrorKind::not_found)
@@ -66,7 +82,12 @@ class Removal {
       plan.steps.push_back({"remove-entry", "remove " + entry_.string()});
       plan.steps.push_back({"reload", "have pciassignd read that"});
     }
-    if (has_files_) plan.steps.push_back({"remove-files", "remove " + directory_.string()});
+    if (files_)
+      plan.steps.push_back({"remove-files", files_->kept().empty()
+                                                ? "remove " + directory_.string()
+                                                : "remove our files from " + directory_.string()});
+    for (const std::string& path : stays_)
+      plan.steps.push_back({"keep", "leave " + path + ", which is not ours"});
     plan.undo_command = undo_;
     return plan;
   }
@@ -79,15 +100,19 @@ class Removal {
       if (!stopped) return tl::unexpected<Error>(stopped.error());
     }
     if (auto gone = remove_entry(); !gone) return gone;
-    std::error_code ec;
-    if (has_files_ && fs::remove_all(directory_, ec) == static_cast<std::uintmax_t>(-1))
-      return fail_errno("cannot remove " + directory_.string(), ec.value());
-    return {};
+    return files_ ? files_->remove() : Result<void>{};
   }
 
   [[nodiscard]] const std::string& undo() const { return undo_; }
+  /// What was found there that is not ours; it is left alone.
+  [[nodiscard]] const std::vector<std::string>& stays() const { return stays_; }
 
  private:
+  void name_stays() {
+    if (!files_) return;
+    for (const std::string& name : files_->kept()) stays_.push_back(directory_ / name);
+  }
+
   Result<void> may_go() const {
     if (!view_ || view_->dependents.empty() || options_.force) return {};
     std::set<std::string> guests;
@@ -115,15 +140,19 @@ class Removal {
   rpc::Client& client_;
   Progress& progress_;
   DomainPlaces places_;
+  config::DriverDomainName name_;
   fs::path directory_, entry_;
+  std::optional<DomainDirectory> files_;
+  std::vector<std::string> stays_;
   std::optional<rpc::DriverDomainView> view_;
-  bool has_files_ = false;
   std::string undo_;
 };
 
 }  // namespace
 
 int domain_remove(Environment& environment, const Options& options, Output& output) {
+  auto name = config::DriverDomainName::parse(options.domain);
+  if (!name) return output.fail(name.error());
   auto places = DomainPlaces::find(environment);
   if (!places) return output.fail(places.error());
   auto client = rpc::Client::connect(options.socket);
@@ -131,7 +160,7 @@ int domain_remove(Environment& environment, const Options& options, Output& outp
   Progress progress(environment, !output.json());
   client->on_step = [&](const rpc::StepEvent& event) { progress.step(event); };
   client->interrupted = environment.interrupted;
-  Removal removal(options, *client, progress, std::move(*places));
+  Removal removal(options, *client, progress, std::move(*places), std::move(*name));
   if (const auto looked = removal.look(); !looked) return output.fail(looked.error());
   const Paint paint(output.colour());
   if (options.dry_run) {
@@ -147,11 +176,15 @@ int domain_remove(Environment& environment, const Options& options, Output& outp
   progress.clear();
   if (!done) return output.fail(done.error(), client->last_error_data());
   if (output.json()) {
-    output.result(domain_done_json(options.domain, std::nullopt, removal.undo()));
+    boost::json::object done = domain_done_json(options.domain, std::nullopt, removal.undo());
+    done["kept"] = boost::json::value_from(removal.stays());
+    output.result(done);
     return 0;
   }
   output.text() << paint.green("done") << ": the driver domain " << options.domain
                 << " is removed\n";
+  for (const std::string& path : removal.stays())
+    output.text() << "kept: " << printable(path) << ", which is not ours\n";
   if (!removal.undo().empty()) output.text() << "undo: " << printable(removal.undo()) << '\n';
   return 0;
 }

@@ -8,6 +8,7 @@
 #include <charconv>
 
 #include "pciassign/rpc_requests.hpp"
+#include "pciassign/shell_words.hpp"
 
 namespace pciassign::cli {
 namespace {
@@ -19,23 +20,6 @@ bool consists_of(std::string_view text, std::string_view more) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
            more.find(static_cast<char>(c)) != std::string_view::npos;
   });
-}
-
-/// A domain's and a file's name; some the supervisor needs, and xl takes a number for a domain's
-/// number.
-Result<void> check_name(const std::string& name) {
-  const auto wrong = [&](const char* why) {
-    return fail(ErrorKind::usage,
-                fmt::format("\"{}\" is no name for a driver domain: {}", name, why));
-  };
-  if (name.empty() || name.size() > 48 || !consists_of(name, "-_.") || name.front() == '-' ||
-      name.front() == '.')
-    return wrong("up to 48 letters, digits, - _ and ., the first a letter or a digit");
-  if (name.find_first_not_of("0123456789") == std::string::npos)
-    return wrong("xl would take it for a domain's number");
-  if (name == "Domain-0" || name.ends_with("-standby") || name.find("-dead-") != std::string::npos)
-    return wrong("Domain-0, NAME-standby and NAME-dead-N mean other domains");
-  return {};
 }
 
 Result<unsigned> memory_of(const std::string& text) {
@@ -106,36 +90,45 @@ Result<void> check_combination(const Options& options, bool net) {
     return fail(ErrorKind::usage, "--mode, --bridge, --address and --gateway are for --class net");
   if (!options.bridge.empty() && options.net_mode == "route")
     return fail(ErrorKind::usage, "--bridge: with --mode route there is no bridge");
-  if (options.bridge.size() > 15 || !consists_of(options.bridge, "-_."))
+  if (options.bridge.size() > 15 || !consists_of(options.bridge, "-_.") || options.bridge == "." ||
+      options.bridge == "..")
     return fail(ErrorKind::usage, "--bridge " + options.bridge + " is no name of an interface");
   return check_addresses(options);
 }
 
-/// The words again, as a shell takes them: each was checked to have no other characters.
+/// The words again, as a shell takes them.
 std::string command_of(const Options& options, const DomainSpec& spec) {
-  std::string text = fmt::format("pciassign domain create {} --class {}", spec.name,
-                                 config::to_string(spec.driver_class));
-  for (const DeviceSpec& device : spec.devices) text += " --device " + device.str();
-  if (!options.memory.empty()) text += " --memory " + options.memory;
-  if (spec.standby) text += " --standby";
-  if (!options.kernel.empty()) text += " --kernel '" + options.kernel + "'";
-  if (options.net_mode != "bridge") text += " --mode " + options.net_mode;
-  if (!options.bridge.empty()) text += " --bridge " + options.bridge;
-  if (!options.address.empty()) text += " --address " + options.address;
-  if (!options.gateway.empty()) text += " --gateway " + options.gateway;
-  if (options.volumes) text += " --volumes";
-  for (const std::string& mount : options.mounts) text += " --mount " + mount;
-  for (const std::string& module : options.modules) text += " --module '" + module + "'";
-  if (options.force) text += " --force";
-  if (options.no_start) text += " --no-start";
-  return text;
+  std::vector<std::string> words{"pciassign",     "domain",  "create",
+                                 spec.name.str(), "--class", options.driver_class};
+  const auto add = [&](const std::string& flag, const std::string& value) {
+    // As a word of its own it would be taken for another flag.
+    if (value.starts_with('-')) {
+      words.push_back(flag + "=" + value);
+    } else {
+      words.insert(words.end(), {flag, value});
+    }
+  };
+  for (const DeviceSpec& device : spec.devices) add("--device", device.str());
+  if (!options.memory.empty()) add("--memory", options.memory);
+  if (spec.standby) words.emplace_back("--standby");
+  if (!options.kernel.empty()) add("--kernel", options.kernel);
+  if (options.net_mode != "bridge") add("--mode", options.net_mode);
+  if (!options.bridge.empty()) add("--bridge", options.bridge);
+  if (!options.address.empty()) add("--address", options.address);
+  if (!options.gateway.empty()) add("--gateway", options.gateway);
+  if (options.volumes) words.emplace_back("--volumes");
+  for (const std::string& mount : options.mounts) add("--mount", mount);
+  for (const std::string& module : options.modules) add("--module", module);
+  if (options.force) words.emplace_back("--force");
+  if (options.no_start) words.emplace_back("--no-start");
+  return shell_words(words);
 }
 
 }  // namespace
 
 Result<DomainWish> domain_wish(const Options& options, const Environment& environment) {
-  if (const auto named = check_name(options.domain); !named)
-    return tl::unexpected<Error>(named.error());
+  const auto name = config::DriverDomainName::parse(options.domain);
+  if (!name) return tl::unexpected<Error>(name.error());
   const bool net = options.driver_class == "net";
   if (const auto fits = check_combination(options, net); !fits)
     return tl::unexpected<Error>(fits.error());
@@ -143,22 +136,23 @@ Result<DomainWish> domain_wish(const Options& options, const Environment& enviro
   if (!specs) return tl::unexpected<Error>(specs.error());
   const auto memory = memory_of(options.memory);
   if (!memory) return tl::unexpected<Error>(memory.error());
+  // The command stands in one line of domain.cfg.
   const auto unfit = [](const std::string& text) {
-    return text.find_first_of("'\n") != std::string::npos;
+    return std::any_of(text.begin(), text.end(),
+                       [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
   };
   if (unfit(options.kernel) || std::any_of(options.modules.begin(), options.modules.end(), unfit))
-    return fail(ErrorKind::usage,
-                "--kernel and --module: words without quotation marks and line ends");
+    return fail(ErrorKind::usage, "--kernel and --module: words without control characters");
 
-  DomainWish wish;
-  wish.domain = {.name = options.domain,
-                 .driver_class = net ? config::DriverClass::net : config::DriverClass::block,
-                 .devices = std::move(*specs),
-                 .memory = *memory,
-                 .standby = options.standby,
-                 .autostart = !options.no_start,
-                 .command = {}};
-  wish.domain.command = command_of(options, wish.domain);
+  DomainSpec domain{.name = *name,
+                    .driver_class = net ? config::DriverClass::net : config::DriverClass::block,
+                    .devices = std::move(*specs),
+                    .memory = *memory,
+                    .standby = options.standby,
+                    .autostart = !options.no_start,
+                    .command = {}};
+  domain.command = command_of(options, domain);
+  DomainWish wish{.domain = std::move(domain), .image = {}};
   for (const std::string& text : options.mounts) {
     auto mount = mount_of(text);
     if (!mount) return tl::unexpected<Error>(mount.error());

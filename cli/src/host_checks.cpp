@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "host_facts.hpp"
+#include "pciassign/shell_words.hpp"
 #include "version.hpp"
 
 namespace pciassign::cli {
@@ -186,7 +187,7 @@ void check_assignments(const HostFacts& facts, Findings& out) {
       out.warn("D-ABSENT",
                fmt::format("{}: domain {} is assigned {}, which does not exist", assignment.origin,
                            name, spec.str()),
-               fmt::format("pciassign unassign {} {}", name, spec.sbdf.str()));
+               shell_command("pciassign unassign", {name, spec.sbdf.str()}));
     }
   }
   if (all_there)

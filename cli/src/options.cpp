@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "definitions.hpp"
+#include "pciassign/config.hpp"
 #include "version.hpp"
 
 namespace pciassign::cli {
@@ -133,6 +134,8 @@ std::variant<Options, ParseEnd> parse_words(const std::vector<std::string>& word
   } catch (const CLI::ParseError& error) {
     return wrong_words(one_line(error.what()), "see: pciassign --help");
   }
+  if (const auto socket = config::path_of_option("--socket", options.socket); !socket)
+    return wrong_words(socket.error().message, socket.error().hint);
   return options;
 }
 

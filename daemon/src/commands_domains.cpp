@@ -1,9 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The methods of driver domains: what the supervisor knows of them, and what it is asked to do.
 #include "commands.hpp"
+#include "pciassign/config_names.hpp"
 #include "pciassign/rpc_domains.hpp"
 
 namespace pciassign::daemon {
+namespace {
+
+/// What cannot be a driver domain's name is a mistake in the request, not one that is not there.
+bool is_name(const Call& call, const std::string& name) {
+  const auto parsed = config::DriverDomainName::parse(name);
+  if (!parsed) call.fail(parsed.error());
+  return parsed.has_value();
+}
+
+}  // namespace
 
 void Commands::driver_domains(const Call& call, const Params&) {
   call.result(rpc::to_json(rpc::DriverDomainsResult{supervisor_.views()}));
@@ -12,6 +23,7 @@ void Commands::driver_domains(const Call& call, const Params&) {
 void Commands::driver_domain(const Call& call, const Params& params) {
   const auto read = read_params<rpc::DriverDomainParams>(call, params);
   if (!read) return;
+  if (!is_name(call, read->name)) return;
   const auto view = supervisor_.view(read->name);
   if (!view) {
     call.fail(view.error());
@@ -24,6 +36,7 @@ void Commands::change_driver_domain(const Call& call, const Params& params,
                                     Supervisor::Change what) {
   const auto read = read_params<rpc::DriverDomainChangeParams>(call, params);
   if (!read) return;
+  if (!is_name(call, read->name)) return;
   std::optional<Supervisor::Waiter> waiter;
   if (read->wait) {
     waiter.emplace();

@@ -7,6 +7,8 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <optional>
+#include <tuple>
 
 #include "core.hpp"
 #include "former_state.hpp"
@@ -35,7 +37,8 @@ Result<Configured> read_domains(const config::DaemonConfig& config) {
 struct Options {
   std::string config_file = "/etc/pciassign/pciassignd.toml";
   bool config_given = false;
-  std::string state, runtime, socket, assignments, log_level;
+  std::optional<std::string> state, runtime, socket, assignments;
+  std::string log_level;
   bool foreground = false;
 };
 
@@ -53,10 +56,20 @@ Result<config::DaemonConfig> read_config(const Options& options) {
   } else if (options.config_given || read.error().kind != ErrorKind::not_found) {
     return read;  // Without the file the defaults serve, unless it was asked for.
   }
-  if (!options.state.empty()) config.paths.state = options.state;
-  if (!options.runtime.empty()) config.paths.runtime = options.runtime;
-  if (!options.socket.empty()) config.paths.socket = options.socket;
-  if (!options.assignments.empty()) config.paths.assignments = options.assignments;
+  const auto take = [](std::string_view option, const std::optional<std::string>& given,
+                       std::filesystem::path& path) -> Result<void> {
+    if (!given) return {};
+    auto read = config::path_of_option(option, *given);
+    if (!read) return tl::unexpected<Error>(read.error());
+    path = std::move(*read);
+    return {};
+  };
+  for (const auto& [option, given, path] :
+       {std::tuple("--state-dir", &options.state, &config.paths.state),
+        std::tuple("--socket", &options.socket, &config.paths.socket),
+        std::tuple("--assignments", &options.assignments, &config.paths.assignments)})
+    if (auto taken = take(option, *given, *path); !taken)
+      return tl::unexpected<Error>(taken.error());
   if (!options.log_level.empty()) {
     const auto level = config::parse_log_level(options.log_level);
     if (!level) return tl::unexpected<Error>(level.error());

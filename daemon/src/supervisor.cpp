@@ -66,7 +66,7 @@ void Supervisor::set_domains(config::DriverDomains domains) {
       waiter.done(tl::unexpected<Error>(failure("is no longer configured", name)));
     std::error_code ec;
     for (const fs::path& directory : {places_.state, places_.history})
-      fs::remove(directory / (name + ".json"), ec);
+      fs::remove(directory / entry.file, ec);
     at = entries_.erase(at);
   }
   for (auto& [name, config] : domains) {
@@ -74,8 +74,16 @@ void Supervisor::set_domains(config::DriverDomains domains) {
       known->second.core.set_config(std::move(config));
       continue;
     }
-    supervision::State state = restore(config);
-    entries_.try_emplace(name, Entry(Supervision(std::move(config), std::move(state), new_uuid)));
+    const auto parsed = config::DriverDomainName::parse(name);
+    if (!parsed) {
+      log_.error("driver-domain-state", parsed.error().message, {{"domain", name}});
+      continue;
+    }
+    std::string file = parsed->file_name(".json");
+    supervision::State state = restore(config, file);
+    Entry entry(Supervision(std::move(config), std::move(state), new_uuid));
+    entry.file = std::move(file);
+    entries_.try_emplace(name, std::move(entry));
   }
 }
 
@@ -200,8 +208,9 @@ void Supervisor::run(Entry& entry) {
 }
 
 /// Releases before this one kept all of it where the history is now.
-supervision::State Supervisor::restore(const config::DriverDomain& config) {
-  const auto file = [&](const fs::path& directory) { return directory / (config.name + ".json"); };
+supervision::State Supervisor::restore(const config::DriverDomain& config,
+                                       const std::string& name) {
+  const auto file = [&](const fs::path& directory) { return directory / name; };
   for (const fs::path& directory : {places_.state, places_.history}) {
     const std::string text = read_text(file(directory));
     const auto boot = supervision::boot_of(text);
@@ -243,7 +252,7 @@ void Supervisor::save_history(Entry& entry) {
 
 bool Supervisor::write(const Entry& entry, const fs::path& directory, const std::string& text,
                        bool durable) {
-  const fs::path file = directory / (entry.core.config().name + ".json");
+  const fs::path file = directory / entry.file;
   Result<void> done;
   if (durable) {
     done = config::replace_file(file, text);

@@ -80,6 +80,7 @@ class Supervisor {
   struct Entry {
     explicit Entry(Supervision supervision) : core(std::move(supervision)) {}
     Supervision core;
+    std::string file;  ///< In each of the two places; made from a DriverDomainName.
     std::string saved, saved_history;
     std::set<DomId> watched;
     std::optional<DomId> namesake;   ///< Whose name is watched.
@@ -112,7 +113,8 @@ class Supervisor {
 
   // What is done (supervisor_actions.cpp), and told (supervisor_telling.cpp).
   void run(Entry& entry);
-  [[nodiscard]] supervision::State restore(const config::DriverDomain& config);
+  [[nodiscard]] supervision::State restore(const config::DriverDomain& config,
+                                           const std::string& name);
   bool save(Entry& entry, bool durable);
   void save_history(Entry& entry);
   bool write(const Entry& entry, const std::filesystem::path& directory, const std::string& text,

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "pciassign/shell_words.hpp"
 #include "supervisor.hpp"
 
 namespace pciassign::daemon {
@@ -38,7 +39,7 @@ const Telling& way_of(Told::What what) {
 
 Error Supervisor::failure(std::string message, const std::string& name) {
   return {ErrorKind::failed, "E-DRIVER-DOMAIN", std::move(message),
-          fmt::format("pciassign domain show {}", name), 0};
+          shell_command("pciassign domain show", {name}), 0};
 }
 
 void Supervisor::tell(Entry& entry, const Told& told) {

@@ -86,6 +86,12 @@ void add_back_end(const Spec& spec, std::vector<Wanted>& wanted) {
   }
 }
 
+/// Whether a name out of a file leads to nothing outside of the directory that it is looked up in.
+bool stays_below(const fs::path& name) {
+  return !name.empty() && name.is_relative() && name != "." &&
+         std::find(name.begin(), name.end(), "..") == name.end();
+}
+
 class Builder {
  public:
   Builder(const Spec& spec, const std::function<void(const std::string&)>& say)
@@ -163,6 +169,7 @@ class Builder {
 
   /// Modules name firmware of every device that they know: what is not there is not missed.
   Result<void> add_firmware(const std::string& name) {
+    if (!stays_below(name)) return {};  // The kernel would not find such a one either.
     const fs::path above = below(spec_.root, "/lib/firmware");
     for (const fs::path& directory : {above / "updates" / image_.kernel_version, above / "updates",
                                       above / image_.kernel_version, above}) {

@@ -38,6 +38,13 @@ struct Paths {
   std::string xl;  ///< What creates and destroys driver domains; empty: that of the running Xen.
 };
 
+/// A path of `[paths]`, which has to mean the same place whatever the working directory is:
+/// absolute, without ".." and control characters; what else it has of "." and "//" goes.
+Result<std::filesystem::path> absolute_path(std::string_view text);
+/// A path of the command line, from the working directory on; `option` ("--socket") is named in the
+/// error that an empty one is.
+Result<std::filesystem::path> path_of_option(std::string_view option, const std::string& text);
+
 struct DaemonConfig {
   LogLevel log_level = LogLevel::info;
   Paths paths;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "pciassign/config.hpp"
+#include "pciassign/config_names.hpp"
 
 namespace pciassign::config {
 
@@ -18,7 +19,7 @@ enum class DriverClass { net, block };
 std::string_view to_string(DriverClass driver_class) noexcept;
 
 struct DriverDomain {
-  std::string name;
+  std::string name;  ///< One that DriverDomainName::parse() takes.
   DriverClass driver_class = DriverClass::net;
   std::vector<DeviceSpec> devices;
   std::filesystem::path config;  ///< For xl.

@@ -10,6 +10,7 @@
 #include "assign/guest.hpp"
 #include "assign/nodes.hpp"
 #include "assign/plans.hpp"
+#include "pciassign/shell_words.hpp"
 
 namespace pciassign::detail {
 namespace {
@@ -31,7 +32,7 @@ class AttachBuilder {
     plan_.domain_name = input_.domain_name;
     plan_.devices = together_;
     plan_.title = fmt::format("attach {} to {}", names(), domain());
-    plan_.undo_command = fmt::format("pciassign detach {} {}", input_.domain_name, names());
+    plan_.undo_command = detach_command();
     for (const auto& [spec, device] : input_.devices) items_.push_back(item(spec, device));
     for (std::size_t i = 0; i < items_.size(); ++i) take(items_[i], input_.devices[i].second);
     for (std::size_t i = 0; i < items_.size(); ++i) give(items_[i], input_.devices[i].second);
@@ -41,6 +42,11 @@ class AttachBuilder {
   }
 
  private:
+  [[nodiscard]] std::string detach_command() const {
+    std::vector<std::string> words{domain_operand(input_.domain_name, input_.domain.domid)};
+    for (const auto& device : together_) words.push_back(device.str());
+    return shell_command("pciassign detach", words);
+  }
   Step& add(std::string id, std::string words, std::function<Result<void>(Ports&)> run) {
     return append_step(plan_, std::move(id), std::move(words), std::move(run));
   }

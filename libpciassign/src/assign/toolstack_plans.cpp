@@ -8,6 +8,7 @@
 #include "assign/facts.hpp"
 #include "assign/nodes.hpp"
 #include "assign/plans.hpp"
+#include "pciassign/shell_words.hpp"
 
 namespace pciassign {
 namespace {
@@ -36,15 +37,16 @@ Error not_attached(const Sbdf& device, DomId domid, const std::vector<detail::En
           0};
 }
 
-std::string attach_command(const std::string& name, const std::vector<AttachmentRecord>& records) {
-  auto text = "pciassign attach " + name;
+std::string attach_command(const std::vector<AttachmentRecord>& records) {
+  const auto& first = records.front();
+  std::vector<std::string> words{domain_operand(first.domain_name, first.domid)};
   for (const auto& record : records) {
     DeviceSpec spec;
     spec.sbdf = record.device;
     spec.options = record.options;
-    text += " " + spec.str();
+    words.push_back(spec.str());
   }
-  return text;
+  return shell_command("pciassign attach", words);
 }
 
 }  // namespace
@@ -124,7 +126,9 @@ Result<Plan> Toolstack::plan_detach(DomId domid, const std::vector<Sbdf>& device
   input.title =
       fmt::format("detach {} from {} (domain {})", fmt::join(names, " "), first.domain_name, domid);
   auto plan = detail::build_take_back(input, settings_);
-  plan.undo_command = attach_command(first.domain_name, input.records);
+  // By its number nobody but the same domain may be meant.
+  if (same || domain_operand(first.domain_name, domid) == first.domain_name)
+    plan.undo_command = attach_command(input.records);
   return plan;
 }
 

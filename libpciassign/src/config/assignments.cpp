@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "pciassign/config.hpp"
+#include "pciassign/config_names.hpp"
 #include "read_file.hpp"
 #include "toml_files.hpp"
 #include "toml_reader.hpp"
@@ -13,6 +14,8 @@ namespace {
 
 Result<Assignment> read_assignment(const std::string& name, const toml::node& node,
                                    const std::string& origin) {
+  if (const auto named = DomainName::parse(name); !named)
+    return fail_at(node, origin, named.error());
   if (!node.is_table())
     return fail_at(node, origin, fmt::format("domain.{} must be a table", name));
   Assignment assignment;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -38,6 +39,30 @@ std::string_view to_string(LogLevel level) noexcept {
   return "info";
 }
 
+Result<std::filesystem::path> absolute_path(std::string_view text) {
+  const bool control = std::any_of(text.begin(), text.end(), [](char c) {
+    return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
+  });
+  std::filesystem::path path(text);
+  if (!path.is_absolute() || control || std::find(path.begin(), path.end(), "..") != path.end())
+    return fail(ErrorKind::usage,
+                "it must be an absolute path, without \"..\" and control characters");
+  path = path.lexically_normal();
+  // "/a/" has an empty name at its end, and "/a" for its parent.
+  if (!path.has_filename() && path.has_relative_path()) path = path.parent_path();
+  return path;
+}
+
+Result<std::filesystem::path> path_of_option(std::string_view option, const std::string& text) {
+  if (text.empty())
+    return fail(ErrorKind::usage, fmt::format("{} is empty", option),
+                "name a path, or leave the option out");
+  std::error_code ec;
+  auto path = std::filesystem::absolute(text, ec);
+  if (ec) return fail_errno(fmt::format("{} {}", option, text), ec.value());
+  return path.lexically_normal();
+}
+
 Result<DaemonConfig> parse_daemon_config(std::string_view text, const std::string& origin) {
   Result<toml::table> root = parse_toml(text, origin);
   if (!root) return tl::unexpected<Error>(root.error());
@@ -57,24 +82,21 @@ Result<DaemonConfig> parse_daemon_config(std::string_view text, const std::strin
   }
 
   if (paths != nullptr) {
-    std::string state = config.paths.state, runtime = config.paths.runtime,
-                socket = config.paths.socket, assignments = config.paths.assignments,
-                domains = config.paths.domains, metrics_socket = config.paths.metrics_socket,
-                metrics_file;
+    constexpr bool kMayBeEmpty = true;
+    std::filesystem::path sysfs = config.paths.sysfs, xl = config.paths.xl;
     TableReader reader(*paths, origin, "[paths]");
-    reader.text("runtime", runtime);
-    reader.text("state", state).text("socket", socket).text("assignments", assignments);
-    reader.text("domains", domains).text("xl", config.paths.xl);
-    reader.text("metrics_socket", metrics_socket).text("metrics_file", metrics_file);
-    reader.text("sysfs", config.paths.sysfs);
+    reader.path("state", config.paths.state);
+    reader.path("runtime", config.paths.runtime);
+    reader.path("socket", config.paths.socket);
+    reader.path("assignments", config.paths.assignments);
+    reader.path("domains", config.paths.domains);
+    reader.path("sysfs", sysfs);
+    reader.path("xl", xl, kMayBeEmpty);
+    reader.path("metrics_socket", config.paths.metrics_socket, kMayBeEmpty);
+    reader.path("metrics_file", config.paths.metrics_file, kMayBeEmpty);
     if (auto end = reader.end(); !end) return tl::unexpected<Error>(end.error());
-    config.paths.state = state;
-    config.paths.runtime = runtime;
-    config.paths.socket = socket;
-    config.paths.assignments = assignments;
-    config.paths.domains = domains;
-    config.paths.metrics_socket = metrics_socket;
-    config.paths.metrics_file = metrics_file;
+    config.paths.sysfs = sysfs;
+    config.paths.xl = xl;
   }
   if (limits != nullptr) {
     std::size_t connect = seconds(config.settings.connect_limit);

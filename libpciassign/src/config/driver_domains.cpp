@@ -11,16 +11,6 @@
 namespace pciassign::config {
 namespace {
 
-/// A name is a file's name, a domain's name and part of a path in xenstore.
-bool is_name(std::string_view name) {
-  const auto good = [](unsigned char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-           c == '_' || c == '.';
-  };
-  return !name.empty() && name.size() <= 48 && name.front() != '.' && name.front() != '-' &&
-         std::all_of(name.begin(), name.end(), good);
-}
-
 bool same_device(const DeviceSpec& one, const DeviceSpec& other) {
   return one.name == other.name && (!one.name.empty() || one.sbdf == other.sbdf);
 }
@@ -47,11 +37,8 @@ Result<void> read_devices(const toml::array* devices, const toml::node& node,
 
 Result<DriverDomain> read_domain(const std::string& name, const toml::node& node,
                                  const std::string& origin) {
-  if (!is_name(name)) {
-    return fail_at(
-        node, origin,
-        fmt::format("\"{}\" is no name for a driver domain: letters, digits, - _ .", name));
-  }
+  if (const auto named = DriverDomainName::parse(name); !named)
+    return fail_at(node, origin, named.error());
   if (!node.is_table())
     return fail_at(node, origin, fmt::format("driver-domain.{} must be a table", name));
   DriverDomain domain;

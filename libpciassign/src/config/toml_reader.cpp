@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include "pciassign/config.hpp"
+
 namespace pciassign::config {
 
 std::string position(const toml::node& node, const std::string& origin) {
@@ -12,6 +14,11 @@ std::string position(const toml::node& node, const std::string& origin) {
 
 tl::unexpected<Error> fail_at(const toml::node& node, const std::string& origin, std::string what) {
   return fail(ErrorKind::usage, fmt::format("{}: {}", position(node, origin), what));
+}
+
+tl::unexpected<Error> fail_at(const toml::node& node, const std::string& origin, Error error) {
+  error.message = fmt::format("{}: {}", position(node, origin), error.message);
+  return tl::unexpected<Error>(std::move(error));
 }
 
 Result<toml::table> parse_toml(std::string_view text, const std::string& origin) {
@@ -43,6 +50,23 @@ TableReader& TableReader::text(std::string_view key, std::string& out) {
     } else {
       complain(*found, fmt::format("{} must be a string", key));
     }
+  }
+  return *this;
+}
+
+TableReader& TableReader::path(std::string_view key, std::filesystem::path& out,
+                               bool may_be_empty) {
+  const toml::node* found = node(key);
+  std::string text;
+  this->text(key, text);
+  if (found == nullptr || !found->is_string()) return *this;
+  if (text.empty() && may_be_empty) {
+    out.clear();
+  } else if (auto read = absolute_path(text)) {
+    out = std::move(*read);
+  } else {
+    complain(*found, fmt::format("{} = \"{}\": {}{}", key, text, read.error().message,
+                                 may_be_empty ? ", or \"\" for none" : ""));
   }
   return *this;
 }

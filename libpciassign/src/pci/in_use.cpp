@@ -83,8 +83,18 @@ class Scan {
   }
 
   void mounts() {
+    // Those of dom0's first process and of our own: each may have a name space of mounts in which
+    // the other's are not, as systemd gives one to a service.
+    for (const char* process : {"1", "self"}) mounts_of(process);
+    for (const auto& uuid : names_in(sys_ / "fs/btrfs"))
+      for (const auto& name : names_in(sys_ / "fs/btrfs" / uuid / "devices"))
+        if (auto* block = block_named(name); block != nullptr && block->words.empty())
+          block->words.insert("part of a mounted btrfs");
+  }
+
+  void mounts_of(const char* process) {
     // proc(5), mountinfo: id parent major:minor root mountpoint options... - type source options.
-    for (const auto& line : lines_of(proc_ / "self/mountinfo")) {
+    for (const auto& line : lines_of(proc_ / process / "mountinfo")) {
       const auto words = words_of(line);
       if (words.size() < 5) continue;
       auto* block = block_numbered(words[2]);
@@ -93,10 +103,6 @@ class Scan {
       if (block == nullptr && words.end() - dash > 2) block = block_at(dash[2]);
       if (block != nullptr) block->words.insert("mounted on " + words[4]);
     }
-    for (const auto& uuid : names_in(sys_ / "fs/btrfs"))
-      for (const auto& name : names_in(sys_ / "fs/btrfs" / uuid / "devices"))
-        if (auto* block = block_named(name); block != nullptr && block->words.empty())
-          block->words.insert("part of a mounted btrfs");
   }
 
   void swaps() {

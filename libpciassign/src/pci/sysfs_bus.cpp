@@ -161,8 +161,10 @@ class SysfsPciBus final : public PciBus {
       }
     }
     if (driver.empty() || detail::link_name(dir(sbdf) / "driver") == driver) return {};
+    // The name of one directory there: what leads elsewhere has a file "bind" of who knows what.
+    const bool is_name = driver.find('/') == std::string::npos && driver != "." && driver != "..";
     const auto target = sys_ / "bus/pci/drivers" / driver;
-    if (driver.find('/') != std::string::npos || !detail::exists(target))
+    if (!is_name || !detail::exists(target))
       return fail(ErrorKind::not_found, fmt::format("dom0 has no PCI driver \"{}\"", driver),
                   "load its module, or release without a driver");
     return detail::write_text(target / "bind", sbdf.str());

@@ -58,6 +58,7 @@ TEST(AgentConfig, SaysWhereAMistakeIs) {
       {"class = \"net\"\nclas = 1", "f:2:8: unknown key \"clas\""},
       {"class = \"net\"\n[net]\nmode = \"nat\"", "f:3:8: mode is"},
       {"class = \"net\"\n[net]\nbridge = \"longer-than-a-name\"", "f:3:10: bridge must be"},
+      {"class = \"net\"\n[net]\nbridge = \"..\"", "f:3:10: bridge must be"},
       {"class = \"net\"\n[net]\nmtu = 99999", "f:3:7: mtu must be"},
       {"class = \"net\"\nmodules = [1]", "f:2:12: modules must be"},
       {"class = \"block\"\n[block]\nvolumes = 1", "f:3:11: volumes must be"},

@@ -82,6 +82,22 @@ TEST_F(Assign, an_entry_of_another_file_is_edited_there) {
   EXPECT_FALSE(std::filesystem::exists(assignments / "net.toml"));
 }
 
+TEST_F(Assign, what_cannot_be_a_domains_name_is_refused) {
+  for (const std::string command : {"assign", "unassign"})
+    for (const std::string& name : {std::string(), std::string("7"), std::string("a/b"),
+                                    std::string(".."), std::string("a\nb"), std::string(256, 'a')})
+      for (const bool dry : {true, false}) {
+        std::vector<std::string> words{command, name, "00:04.0"};
+        if (dry) words.emplace_back("--dry-run");
+        const Ran ran = pciassign(words);
+        EXPECT_EQ(ran.status, 2) << command << name;
+        EXPECT_THAT(ran.err, HasSubstr("is no name for a domain")) << command << name;
+      }
+  EXPECT_TRUE(std::filesystem::is_empty(assignments));
+  ASSERT_EQ(pciassign({"assign", std::string(255, 'a'), "00:04.0"}).status, 0);
+  EXPECT_EQ(config::load_assignments(assignments)->count(std::string(255, 'a')), 1U);
+}
+
 TEST_F(Assign, wrong_input_changes_nothing) {
   EXPECT_EQ(pciassign({"assign", "net", "zz"}).status, 2);
   EXPECT_EQ(pciassign({"assign", "net", "00:04.0", "--on-failure", "explode"}).status, 2);

@@ -9,6 +9,7 @@
 
 #include "fixture.hpp"
 #include "made_up_host.hpp"
+#include "pasted.hpp"
 #include "pciassign/config_domains.hpp"
 #include "pciassign/rpc_domains.hpp"
 #include "pciassign/rpc_requests.hpp"
@@ -278,8 +279,14 @@ TEST_F(Domain, a_name_that_is_in_use_or_is_none_is_refused) {
         {"domain", "create", name, "--class", "net", "--device", "00:04.0", "--no-start"});
   };
   for (const std::string name :
-       {"a/b", "-x", ".x", "12", "Domain-0", "x-standby", "x-dead-3", "a b"})
+       {"a/b", "-x", ".x", "12", "Domain-0", "x-standby", "x-dead-3", "a b"}) {
     EXPECT_EQ(with_name(name).status, 2) << name;
+    for (const std::string command : {"show", "start", "stop", "recover", "remove"}) {
+      const Ran ran = pciassign({"domain", command, "--", name});
+      EXPECT_EQ(ran.status, 2) << command << name;
+      EXPECT_THAT(ran.err, HasSubstr("is no name for a driver domain")) << command << name;
+    }
+  }
   world.add_domain(3, "guest");
   Ran ran = with_name("guest");
   EXPECT_EQ(ran.status, 5);
@@ -330,8 +337,10 @@ TEST_F(Domain, words_that_do_not_go_together_are_refused) {
                                              {"--address", "192.0.2.2/33"},
                                              {"--gateway", "nowhere"},
                                              {"--bridge", "a-name-that-is-too-long"},
+                                             {"--bridge", ".."},
                                              {"--device", "00:04.0"},
-                                             {"--kernel", "it's"}}) {
+                                             {"--kernel", "a\nb"},
+                                             {"--module", "a\tb"}}) {
     EXPECT_EQ(create(more).status, 2) << more.front();
   }
   const auto block = [this](const std::string& mount) {
@@ -364,6 +373,122 @@ TEST_F(Domain, the_undo_of_remove_makes_the_same_again) {
   std::istringstream in(ran.out.substr(at + undo.size()));
   ASSERT_EQ(pciassign({std::istream_iterator<std::string>(in), {}}).status, 0);
   EXPECT_EQ(read(state / "domains/net1/domain.cfg"), cfg);
+}
+
+TEST_F(Domain, the_command_that_made_it_can_be_pasted) {
+  const std::string kernel = root / "it's a kernel; $(reboot)";
+  fs::copy_file(root / "boot" / ("vmlinuz-" + std::string(kMadeUpVersion)), kernel);
+  ASSERT_EQ(create({"--no-start", "--kernel", kernel}).status, 0);
+  std::string line = read(state / "domains/net1/domain.cfg");
+  line = line.substr(0, line.find('\n'));
+  ASSERT_TRUE(line.starts_with("# Made by: "));
+  EXPECT_THAT(pasted(line.substr(line.find(':') + 2)),
+              ElementsAre("pciassign", "domain", "create", "net1", "--class", "net", "--device",
+                          "0000:00:04.0", "--kernel", kernel, "--no-start"));
+}
+
+TEST_F(Domain, remove_takes_no_path_for_a_name) {
+  start_stand_in();
+  const fs::path other = directory / "other";
+  put_file(other / "file", "of somebody");
+  put_file(other / "domain.cfg", "# Made by: pciassign domain create other\n");
+  fs::create_directories(state / "domains");
+  for (const std::string& name : {other.string(), std::string(), std::string(".."),
+                                  std::string("."), std::string("../../other")})
+    for (const bool dry : {true, false}) {
+      std::vector<std::string> words{"domain", "remove", name};
+      if (dry) words.emplace_back("--dry-run");
+      const Ran ran = pciassign(words);
+      EXPECT_EQ(ran.status, 2) << name;
+      EXPECT_EQ(ran.out, "") << name;
+    }
+  EXPECT_TRUE(fs::exists(other / "file"));
+  EXPECT_TRUE(fs::exists(state / "domains"));
+}
+
+TEST_F(Domain, remove_leaves_a_directory_that_create_did_not_make) {
+  start_stand_in();
+  for (const std::string text : {"", "name = \"mine\"\n", "# Made by hand\n"}) {
+    fs::remove_all(state / "domains/mine");
+    put_file(state / "domains/mine/kernel", "mine");
+    if (!text.empty()) put_file(state / "domains/mine/domain.cfg", text);
+    for (const std::string flag : {"--dry-run", "--force"}) {
+      const Ran ran = pciassign({"domain", "remove", "mine", flag});
+      EXPECT_EQ(ran.status, 4) << text;
+      EXPECT_EQ(ran.out, "");
+      EXPECT_THAT(ran.err, HasSubstr("was not made by `pciassign domain create`"));
+    }
+    EXPECT_EQ(read(state / "domains/mine/kernel"), "mine");
+  }
+}
+
+TEST_F(Domain, remove_follows_no_link) {
+  start_stand_in();
+  ASSERT_EQ(create().status, 0);
+  const auto entry = read(domains / "net1.toml");
+  fs::rename(state / "domains/net1", directory / "elsewhere");
+  fs::create_symlink(directory / "elsewhere", state / "domains/net1");
+  daemon.calls.clear();
+  // With its entry and without: a link there is nothing that create makes.
+  for (const bool with_entry : {true, false}) {
+    if (!with_entry) fs::remove(domains / "net1.toml");
+    for (const std::string flag : {"--dry-run", "--force"}) {
+      const Ran ran = pciassign({"domain", "remove", "net1", flag});
+      EXPECT_EQ(ran.status, 4);
+      EXPECT_THAT(ran.err, HasSubstr("is a symbolic link"));
+    }
+  }
+  EXPECT_THAT(daemon.calls, IsEmpty());
+  EXPECT_TRUE(fs::is_symlink(state / "domains/net1"));
+  EXPECT_TRUE(fs::exists(directory / "elsewhere/kernel"));
+  // A link in the place of its configuration makes a directory ours no more than its text would.
+  fs::remove(state / "domains/net1");
+  put_file(state / "domains/net1/file", "");
+  fs::create_symlink(directory / "elsewhere/domain.cfg", state / "domains/net1/domain.cfg");
+  EXPECT_EQ(pciassign({"domain", "remove", "net1"}).status, 4);
+  EXPECT_TRUE(fs::exists(state / "domains/net1/file"));
+}
+
+TEST_F(Domain, remove_keeps_what_somebody_else_put_there_and_tells_it) {
+  start_stand_in();
+  ASSERT_EQ(create({"--standby"}).status, 0);
+  put_file(state / "domains/net1/notes", "mine");
+  fs::create_directories(state / "domains/net1/more");
+  const auto notes = (state / "domains/net1/notes").string();
+  EXPECT_THAT(pciassign({"domain", "remove", "net1", "--dry-run"}).out,
+              HasSubstr("leave " + notes + ", which is not ours"));
+  const Ran ran = pciassign({"domain", "remove", "net1", "--json"});
+  ASSERT_EQ(ran.status, 0) << ran.err;
+  const auto kept = json::parse(ran.out).at("result").at("kept").as_array();
+  EXPECT_EQ(json::serialize(kept),
+            "[\"" + (state / "domains/net1/more").string() + "\",\"" + notes + "\"]");
+  EXPECT_EQ(read(notes), "mine");
+  EXPECT_FALSE(fs::exists(state / "domains/net1/domain.cfg"));
+  EXPECT_FALSE(fs::exists(state / "domains/net1/kernel"));
+}
+
+TEST_F(Domain, remove_with_an_entry_leaves_a_directory_that_is_not_ours) {
+  start_stand_in();
+  ASSERT_EQ(create().status, 0);
+  put_file(state / "domains/net1/domain.cfg", "name = \"net1\"\n");
+  const Ran ran = pciassign({"domain", "remove", "net1"});
+  ASSERT_EQ(ran.status, 0) << ran.err;
+  EXPECT_THAT(ran.out, HasSubstr("kept: " + (state / "domains/net1").string()));
+  EXPECT_FALSE(fs::exists(domains / "net1.toml"));
+  EXPECT_TRUE(fs::exists(state / "domains/net1/kernel"));
+}
+
+TEST_F(Domain, remove_ends_what_an_interrupted_one_began) {
+  start_stand_in();
+  for (const std::vector<std::string>& gone : std::vector<std::vector<std::string>>{
+           {}, {"kernel"}, {"kernel", "initramfs"}, {"kernel", "initramfs", "domain.cfg"}}) {
+    ASSERT_EQ(create({"--no-start"}).status, 0);
+    fs::remove(domains / "net1.toml");
+    for (const std::string& file : gone) fs::remove(state / "domains/net1" / file);
+    const Ran ran = pciassign({"domain", "remove", "net1"});
+    EXPECT_EQ(ran.status, 0) << ran.err;
+    EXPECT_FALSE(fs::exists(state / "domains/net1"));
+  }
 }
 
 TEST_F(Domain, remove_is_refused_while_guests_depend_on_it) {

@@ -111,8 +111,9 @@ Ran DaemonTest::pciassign(std::vector<std::string> words) {
                                .config_file = directory / "pciassignd.toml",
                                .agent = directory / "root/agent",
                                .root = directory / "root"};
-  words.push_back("--socket");
-  words.push_back(config.paths.socket);
+  // Behind "--" it would be no flag.
+  words.insert(std::find(words.begin(), words.end(), "--"),
+               {"--socket", config.paths.socket.string()});
   Ran ran;
   ran.status = cli::run(words, environment);
   ran.out = out.str();

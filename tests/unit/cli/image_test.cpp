@@ -128,6 +128,16 @@ TEST_F(Image, of_a_network_driver_domain_has_what_it_needs_in_order) {
             "[net]\nmode = \"bridge\"\nbridge = \"xenbr0\"\nmtu = 0\n");
 }
 
+TEST_F(Image, has_no_file_from_outside_of_the_directory_of_firmware) {
+  put_file(spec.root / "lib/outside.bin", "of nobody's concern");
+  block();  // Its module names "../outside.bin".
+  const auto made = build();
+  ASSERT_TRUE(made) << made.error().message;
+  EXPECT_THAT(made->firmware, ElementsAre());
+  for (const auto& [path, file] : read_cpio(made->initramfs))
+    EXPECT_NE(file.content, "of nobody's concern") << path;
+}
+
 TEST_F(Image, is_the_same_bytes_each_time_and_owned_by_root) {
   const auto made = build(), again = build();
   ASSERT_TRUE(made && again);

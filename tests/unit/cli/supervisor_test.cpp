@@ -536,5 +536,17 @@ TEST_F(Supervised, nobody_but_root_and_no_unknown_name) {
   EXPECT_FALSE(client().call("driver-domain-start", {{"name", "other"}}));
 }
 
+TEST_F(Supervised, what_is_no_name_is_a_mistake_in_the_request) {
+  begin();
+  for (const std::string method :
+       {"driver-domain", "driver-domain-start", "driver-domain-stop", "driver-domain-recover"})
+    for (const std::string name : {"", "..", "/etc", "12", "net-standby", "net-dead-3"}) {
+      const auto wrong = client().call(method, {{"name", name}});
+      ASSERT_FALSE(wrong) << method << name;
+      EXPECT_EQ(wrong.error().kind, ErrorKind::usage) << method << name;
+      EXPECT_THAT(wrong.error().message, ::testing::HasSubstr("is no name"));
+    }
+}
+
 }  // namespace
 }  // namespace pciassign::test

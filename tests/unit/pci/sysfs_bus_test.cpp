@@ -135,6 +135,19 @@ TEST_F(SysfsBus, AMountedDiskThroughDeviceMapperIsInUse) {
   EXPECT_THAT(bus->device(sbdf)->in_use, ElementsAre("mounted on /"));
 }
 
+TEST_F(SysfsBus, WhatOnlyDom0sFirstProcessHasMountedIsInUse) {
+  // A service that systemd started does not see what is below /home with ProtectHome=yes.
+  const auto disk = nic / "nvme/nvme0/nvme0n1";
+  tree.file(disk / "dev", "259:0\n");
+  tree.link(tree.sys() / "class/block/nvme0n1", disk);
+  tree.file(tree.proc() / "1/mountinfo", "30 1 259:0 / /home rw - ext4 /dev/nvme0n1 rw\n");
+  EXPECT_THAT(bus->device(sbdf)->in_use, ElementsAre("mounted on /home"));
+  tree.file(tree.proc() / "self/mountinfo", "30 1 259:0 / /mnt rw - ext4 /dev/nvme0n1 rw\n");
+  EXPECT_THAT(bus->device(sbdf)->in_use, ElementsAre("mounted on /home", "mounted on /mnt"));
+  fs::remove(tree.proc() / "1/mountinfo");
+  EXPECT_THAT(bus->device(sbdf)->in_use, ElementsAre("mounted on /mnt"));
+}
+
 TEST_F(SysfsBus, SwapIsInUse) {
   const auto disk = nic / "nvme/nvme0/nvme0n1";
   tree.file(disk / "dev", "259:0\n");

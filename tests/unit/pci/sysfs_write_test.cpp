@@ -90,7 +90,10 @@ TEST_F(SysfsWrite, ReleasingUnbindsRemovesTheSlotAndBindsTheDriver) {
 
 TEST_F(SysfsWrite, ADriverThatDom0DoesNotHaveIsNotFound) {
   load_pciback();
-  for (const char* driver : {"nosuch", "../../../etc"}) {
+  // Both lead to a file "bind" that is no driver's.
+  tree.file(tree.sys() / "bus/pci/drivers/bind", "");
+  tree.file(tree.sys() / "bus/pci/bind", "");
+  for (const char* driver : {"nosuch", "../../../etc", ".", ".."}) {
     auto done = bus->unbind_pciback(sbdf, driver);
     ASSERT_FALSE(done) << driver;
     EXPECT_EQ(done.error().kind, ErrorKind::not_found);
