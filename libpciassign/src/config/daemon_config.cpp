@@ -39,20 +39,6 @@ std::string_view to_string(LogLevel level) noexcept {
   return "info";
 }
 
-Result<std::filesystem::path> absolute_path(std::string_view text) {
-  const bool control = std::any_of(text.begin(), text.end(), [](char c) {
-    return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
-  });
-  std::filesystem::path path(text);
-  if (!path.is_absolute() || control || std::find(path.begin(), path.end(), "..") != path.end())
-    return fail(ErrorKind::usage,
-                "it must be an absolute path, without \"..\" and control characters");
-  path = path.lexically_normal();
-  // "/a/" has an empty name at its end, and "/a" for its parent.
-  if (!path.has_filename() && path.has_relative_path()) path = path.parent_path();
-  return path;
-}
-
 Result<std::filesystem::path> path_of_option(std::string_view option, const std::string& text) {
   if (text.empty())
     return fail(ErrorKind::usage, fmt::format("{} is empty", option),

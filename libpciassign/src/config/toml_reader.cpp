@@ -54,6 +54,20 @@ TableReader& TableReader::text(std::string_view key, std::string& out) {
   return *this;
 }
 
+Result<std::filesystem::path> absolute_path(std::string_view text) {
+  const bool control = std::any_of(text.begin(), text.end(), [](char c) {
+    return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
+  });
+  std::filesystem::path path(text);
+  if (!path.is_absolute() || control || std::find(path.begin(), path.end(), "..") != path.end())
+    return fail(ErrorKind::usage,
+                "it must be an absolute path, without \"..\" and control characters");
+  path = path.lexically_normal();
+  // "/a/" has an empty name at its end, and "/a" for its parent.
+  if (!path.has_filename() && path.has_relative_path()) path = path.parent_path();
+  return path;
+}
+
 TableReader& TableReader::path(std::string_view key, std::filesystem::path& out,
                                bool may_be_empty) {
   const toml::node* found = node(key);

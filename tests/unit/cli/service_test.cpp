@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // What is said to systemd and its journal arrives as it should, and what it says is understood.
 #include "service.hpp"
+#include "pciassign/result.hpp"
 
 #include <gtest/gtest.h>
 #include <sys/socket.h>
