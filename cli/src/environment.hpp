@@ -19,6 +19,8 @@ class LocalToolstack {
   virtual Toolstack& toolstack() = 0;
 };
 
+inline constexpr const char* kConfigFile = "/etc/pciassign/pciassignd.toml";
+
 struct Environment {
   std::ostream& out;
   std::ostream& err;
@@ -31,7 +33,7 @@ struct Environment {
   /// True once the user pressed Ctrl-C.
   std::function<bool()> interrupted = [] { return false; };
   std::string xl = "xl";
-  std::string config_file = "/etc/pciassign/pciassignd.toml";
+  std::string config_file = kConfigFile;
   std::string agent{};  ///< What runs in driver domains, as it is installed.
   std::string root{};   ///< Before /sys, /proc and /etc, for tests.
 };

@@ -7,6 +7,7 @@
 #include <iostream>
 
 #include "app.hpp"
+#include "pciassign/config.hpp"
 #include "pciassign/journal.hpp"
 
 namespace {
@@ -31,7 +32,10 @@ class RealToolstack final : public cli::LocalToolstack {
     if (!store) return tl::unexpected<Error>(store.error());
     const auto boot = boot_id();
     if (!boot) return tl::unexpected<Error>(boot.error());
-    auto journal = open_journal("/run/pciassign/journal", *boot);
+    // Whoever has not got a configuration, or one that is wrong, still wants to look.
+    const auto config = config::load_daemon_config(cli::kConfigFile);
+    const config::Paths paths = config ? config->paths : config::Paths{};
+    auto journal = open_journal(paths.runtime / "journal", *boot);
     if (!journal) return tl::unexpected<Error>(journal.error());
     real->xen_ = std::move(*xen);
     real->store_ = std::move(*store);

@@ -27,7 +27,11 @@ class Descriptor {
   int fd_;
 };
 
-std::optional<std::string> text_of(const Descriptor& file, std::size_t limit) {
+/// What a short read means.
+enum class Short { end, nothing };
+
+std::optional<std::string> text_of(const Descriptor& file, std::size_t limit,
+                                   Short meaning = Short::end) {
   if (file.get() < 0) return std::nullopt;
   std::string text;
   char buffer[4096];
@@ -38,7 +42,7 @@ std::optional<std::string> text_of(const Descriptor& file, std::size_t limit) {
     if (got == 0) break;
     text.append(buffer, static_cast<std::size_t>(got));
     // sysfs gives a whole attribute at once; asking again only to hear "end" doubles the calls.
-    if (static_cast<std::size_t>(got) < sizeof buffer) break;
+    if (meaning == Short::end && static_cast<std::size_t>(got) < sizeof buffer) break;
   }
   if (!text.empty() && text.back() == '\n') text.pop_back();
   return text;
@@ -82,6 +86,10 @@ bool Directory::has(const char* name) const {
 
 std::optional<std::string> read_text(const fs::path& path, std::size_t limit) {
   return text_of(Descriptor(path, O_RDONLY), limit);
+}
+
+std::optional<std::string> read_to_end(const fs::path& path, std::size_t limit) {
+  return text_of(Descriptor(path, O_RDONLY), limit, Short::nothing);
 }
 
 Result<void> write_text(const fs::path& path, std::string_view text, std::int64_t offset) {

@@ -35,8 +35,12 @@ class Directory {
   int fd_;
 };
 
-/// The file's text without the newline at its end; empty when it cannot be read.
+/// The text of a file of sysfs without the newline at its end; empty when it cannot be read. Not for
+/// procfs: one read may give less than there is.
 std::optional<std::string> read_text(const fs::path& path, std::size_t limit = 1U << 20);
+/// The same of a file that is asked until it says that it has ended: lists of procfs give whole
+/// lines, less than a page at a time.
+std::optional<std::string> read_to_end(const fs::path& path, std::size_t limit = 64U << 20);
 /// One write() of the whole text to an existing file, as sysfs wants it. `offset` for config.
 Result<void> write_text(const fs::path& path, std::string_view text, std::int64_t offset = 0);
 /// A number as sysfs writes it ("0x8086", "16").

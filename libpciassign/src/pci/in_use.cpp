@@ -52,7 +52,7 @@ class Scan {
   }
   [[nodiscard]] std::vector<std::string> lines_of(const fs::path& file) const {
     std::vector<std::string> lines;
-    std::istringstream in(read_text(file).value_or(""));
+    std::istringstream in(read_to_end(file).value_or(""));
     for (std::string line; std::getline(in, line);) lines.push_back(std::move(line));
     return lines;
   }

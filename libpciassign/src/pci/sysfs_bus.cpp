@@ -137,7 +137,7 @@ class SysfsPciBus final : public PciBus {
       if (!done) return done;
     }
     // A slot that is there already says EEXIST (or the file lists it); both are fine.
-    const auto slots = detail::words_of(detail::read_text(pciback_dir() / "slots").value_or(""));
+    const auto slots = detail::words_of(detail::read_to_end(pciback_dir() / "slots").value_or(""));
     if (std::find(slots.begin(), slots.end(), sbdf.str()) == slots.end()) {
       auto added = detail::write_text(pciback_dir() / "new_slot", sbdf.str());
       if (!added && added.error().sys_errno != EEXIST) return added;
@@ -154,7 +154,8 @@ class SysfsPciBus final : public PciBus {
       if (!done) return done;
     }
     if (pciback_present()) {
-      const auto slots = detail::words_of(detail::read_text(pciback_dir() / "slots").value_or(""));
+      const auto slots =
+          detail::words_of(detail::read_to_end(pciback_dir() / "slots").value_or(""));
       if (std::find(slots.begin(), slots.end(), sbdf.str()) != slots.end()) {
         auto done = detail::write_text(pciback_dir() / "remove_slot", sbdf.str());
         if (!done && done.error().sys_errno != ENOENT) return done;
@@ -175,7 +176,7 @@ class SysfsPciBus final : public PciBus {
     constexpr std::size_t kMost = std::size_t{64} << 20;
     std::map<Sbdf, std::uint64_t> counts;
     std::istringstream lines(
-        detail::read_text(pciback_dir() / "denied_writes", kMost).value_or(""));
+        detail::read_to_end(pciback_dir() / "denied_writes", kMost).value_or(""));
     for (std::string line; std::getline(lines, line);) {
       const auto words = detail::words_of(line);
       if (words.size() < 3) continue;

@@ -377,7 +377,7 @@ TEST_F(Domain, the_undo_of_remove_makes_the_same_again) {
 
 TEST_F(Domain, the_command_that_made_it_can_be_pasted) {
   const std::string kernel = root / "it's a kernel; $(reboot)";
-  fs::copy_file(root / "boot" / ("vmlinuz-" + std::string(kMadeUpVersion)), kernel);
+  fs::copy_file(fs::directory_iterator(root / "boot")->path(), kernel);
   ASSERT_EQ(create({"--no-start", "--kernel", kernel}).status, 0);
   std::string line = read(state / "domains/net1/domain.cfg");
   line = line.substr(0, line.find('\n'));

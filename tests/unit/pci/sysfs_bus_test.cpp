@@ -4,11 +4,20 @@
 #include <atomic>
 #include <thread>
 
+#include "pci/files.hpp"
 #include "pci/tree.hpp"
 #include "pciassign/pci_bus.hpp"
 
 namespace pciassign::test {
 namespace {
+
+// The kernel gives such a list in pieces of less than a page; what stands at its end counts, too.
+TEST(Files, AListOfProcfsIsReadToItsEnd) {
+  const auto maps = detail::read_to_end("/proc/self/maps");
+  ASSERT_TRUE(maps);
+  EXPECT_GT(maps->size(), 4096U);
+  EXPECT_NE(maps->find("[stack]"), std::string::npos);
+}
 
 using testing::ElementsAre;
 using testing::IsEmpty;

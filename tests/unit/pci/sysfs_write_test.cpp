@@ -119,6 +119,31 @@ TEST_F(SysfsWrite, ResetGoesThroughPcibackWhereItCan) {
   EXPECT_EQ(tree.text(nic / "reset"), "");
 }
 
+TEST_F(SysfsWrite, WhatADriverOfDom0HasIsNotReset) {
+  load_pciback();
+  tree.file(back / "do_flr", "");
+  tree.file(nic / "reset", "");
+  tree.driver(nic, "nvme");
+  const auto done = bus->reset(sbdf);
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().code, "E-NOT-RESERVED");
+  EXPECT_EQ(tree.text(nic / "reset"), "");
+  EXPECT_EQ(tree.text(back / "do_flr"), "");
+  EXPECT_EQ(bus->read_config(sbdf, 4, 2), 0x0406U);
+}
+
+TEST_F(SysfsWrite, WhichDeviceItIsCanBeToldWithoutWhatDom0DoesWithIt) {
+  tree.driver(nic, "nvme");
+  const auto whole = bus->device(sbdf), part = bus->identify(sbdf);
+  ASSERT_TRUE(whole && part);
+  EXPECT_EQ(part->vendor, whole->vendor);
+  EXPECT_EQ(part->device, whole->device);
+  EXPECT_EQ(part->driver, "nvme");
+  EXPECT_EQ(part->serial, whole->serial);
+  EXPECT_EQ(part->location(), whole->location());
+  EXPECT_EQ(bus->identify({0, 0, 9, 0}).error().kind, ErrorKind::not_found);
+}
+
 TEST_F(SysfsWrite, WithoutAWayToResetItSaysSo) {
   auto done = bus->reset(sbdf);
   ASSERT_FALSE(done);
