@@ -22,6 +22,13 @@ struct DomainPlaces {
 
   /// Without a configuration file of the daemon the defaults.
   static Result<DomainPlaces> find(const Environment& environment);
+  /// What both directories hold.
+  [[nodiscard]] config::Configured configured() const {
+    config::Paths paths;
+    paths.domains = domains;
+    paths.assignments = assignments;
+    return config::load_configured(paths);
+  }
   [[nodiscard]] std::filesystem::path directory(const std::string& name) const {
     return state / "domains" / name;
   }

@@ -5,6 +5,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "configured.hpp"
 #include "program.hpp"
 #include "source.hpp"
 
@@ -113,10 +114,8 @@ HostFacts collect_host_facts(Environment& environment, const Options& options) {
   } else {
     facts.daemon = tl::unexpected<Error>(client.error());
   }
-  auto config = config::load_daemon_config(environment.config_file);
-  if (!config && config.error().kind == ErrorKind::not_found) config = config::DaemonConfig{};
-  facts.assignments = config.and_then([](const config::DaemonConfig& read) {
-    return config::load_assignments(read.paths.assignments);
+  facts.configured = daemon_paths(environment).map([](const config::Paths& paths) {
+    return config::load_configured(paths);
   });
 
   const auto local = environment.open_local();

@@ -140,7 +140,9 @@ void Commands::reload(const Call& call, const Params&) {
     call.fail(error);
     return;
   }
-  call.result(json::object{{"configured", json::value_from(watcher_.configured_names())}});
+  rpc::ReloadResult result{.configured = watcher_.configured_names(), .problems = {}};
+  if (problems) result.problems = problems();
+  call.result(rpc::to_json(result));
 }
 
 void Commands::create_prepare(const Call& call, const Params& params) {
@@ -152,6 +154,10 @@ void Commands::create_prepare(const Call& call, const Params& params) {
     call.fail({ErrorKind::refused, "E-EXISTS",
                fmt::format("a domain named {} exists (domain {})", read->name, existing->domid),
                "destroy it first, or attach to it: pciassign attach", 0});
+    return;
+  }
+  if (const auto good = watcher_.readable(read->name); !good) {
+    call.fail(good.error());
     return;
   }
   std::vector<DeviceSpec> specs;
@@ -198,6 +204,10 @@ void Commands::create_complete(const Call& call, const Params& params) {
   }
   const std::string name =
       toolstack_.domain_name(read->domid).value_or(std::to_string(read->domid));
+  if (const auto good = watcher_.readable(name); !good) {  // Since create_prepare().
+    call.fail(good.error());
+    return;
+  }
   std::vector<DeviceSpec> specs;
   if (!read->devices.empty()) {
     auto parsed = rpc::parse_specs(read->devices);

@@ -60,6 +60,7 @@ void Commands::status(const Call& call, const Params&) {
     return;
   }
   status.attachments = records->size();
+  if (problems) status.problems = problems();
   call.result(rpc::to_json(status));
 }
 

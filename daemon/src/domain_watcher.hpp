@@ -25,7 +25,10 @@ class DomainWatcher {
   DomainWatcher(Reactor& reactor, Toolstack& toolstack, Scheduler& scheduler, StateFiles& files,
                 Log& log, Metrics& metrics);
 
-  void set_assignments(config::Assignments assignments);
+  /// `bad`: domains whose entries cannot be read. One that comes up stays paused.
+  void set_assignments(config::Assignments assignments, std::map<std::string, Error> bad = {});
+  /// What is wrong with the domain's entry.
+  [[nodiscard]] Result<void> readable(const std::string& name) const;
   [[nodiscard]] const config::Assignments& assignments() const { return assignments_; }
 
   /// Finds domains that are new or gone, and pauses at once those that are to have devices.
@@ -86,6 +89,7 @@ class DomainWatcher {
   [[nodiscard]] std::vector<DeviceSpec> missing(const Domain& domain);
   void pause(Domain& domain);
   void release(Domain& domain);
+  void hold_back(Domain& domain, const Error& why);
   void wait_for(Domain& domain, const Error& busy);
   void fail_paused(Domain& domain, const Error& error);
   [[nodiscard]] Step let_run(const Domain& domain);
@@ -100,6 +104,7 @@ class DomainWatcher {
   Log& log_;
   Metrics& metrics_;
   config::Assignments assignments_;
+  std::map<std::string, Error> bad_;
   std::map<DomId, Domain> domains_;
   std::map<std::string, std::uint64_t> holds_;  ///< Name to session.
   std::unique_ptr<Reactor::Timer> timer_;
