@@ -7,6 +7,7 @@
 #include <ostream>
 
 #include "commands.hpp"
+#include "configured.hpp"
 #include "pciassign/config.hpp"
 #include "pciassign/config_names.hpp"
 #include "pciassign/rpc_requests.hpp"
@@ -17,14 +18,6 @@
 namespace pciassign::cli {
 namespace fs = std::filesystem;
 namespace {
-
-/// The directory that the daemon reads; without a configuration file the default.
-Result<fs::path> assignments_directory(const Environment& environment) {
-  const auto config = config::load_daemon_config(environment.config_file);
-  if (config) return config->paths.assignments;
-  if (config.error().kind != ErrorKind::not_found) return tl::unexpected<Error>(config.error());
-  return config::DaemonConfig{}.paths.assignments;
-}
 
 Result<std::string> read_text(const fs::path& file) {
   errno = 0;
@@ -39,18 +32,31 @@ struct Place {
   fs::path file;
   std::string text;
   bool has_entry = false;
+  bool was_bad = false;  ///< Already before the command, with something else than the language.
+  config::Configured configured;
 };
 
-Result<Place> find_place(const Environment& environment, const std::string& domain) {
-  const auto directory = assignments_directory(environment);
-  if (!directory) return tl::unexpected<Error>(directory.error());
+Result<Place> find_place(const Environment& environment, Output& output,
+                         const std::string& domain) {
   const auto name = config::DomainName::parse(domain);
   if (!name) return tl::unexpected<Error>(name.error());
-  const auto found = config::file_of_domain(*directory, domain);
-  if (!found) return tl::unexpected<Error>(found.error());
-  Place place{.file = *found ? **found : *directory / name->file_name(".toml"),
-              .text = {},
-              .has_entry = found->has_value()};
+  const auto paths = daemon_paths(environment);
+  if (!paths) return tl::unexpected<Error>(paths.error());
+  Place place;
+  place.configured = config::load_configured(*paths);
+  place.file = paths->assignments / name->file_name(".toml");
+  // One that overlaps with a driver domain is there, and may be edited.
+  const auto entries = config::load_assignments(paths->assignments).good;
+  if (const auto found = entries.find(domain); found != entries.end()) {
+    place.has_entry = true;
+    place.file = config::file_of(found->second.origin);
+  } else if (const auto good = check_readable(place.configured, domain, place.file); !good) {
+    return tl::unexpected<Error>(good.error());
+  }
+  place.was_bad = has_problem(place.configured, place.file);
+  std::vector<config::Problem> others = place.configured.problems;
+  std::erase_if(others, [&](const config::Problem& one) { return one.file == place.file; });
+  remark_problems(output, others);
   std::error_code ec;
   if (fs::exists(place.file, ec)) {
     auto text = read_text(place.file);
@@ -60,8 +66,21 @@ Result<Place> find_place(const Environment& environment, const std::string& doma
   return place;
 }
 
+/// The edited text with an entry that the daemon would take beside the driver domains.
+Result<std::string> fitting(const Place& place, const std::string& domain,
+                            Result<std::string> edited) {
+  if (!edited) return edited;
+  const auto all = config::parse_assignments(*edited, place.file.string());
+  if (!all) return tl::unexpected<Error>(all.error());
+  if (const auto found = all->find(domain); found != all->end()) {
+    if (const auto apart = config::check_overlap(place.configured.domains, found->second); !apart)
+      return tl::unexpected<Error>(apart.error());
+  }
+  return edited;
+}
+
 /// Writes the edited file and has the daemon read it. Where that refuses, the file is as before.
-int apply(Environment& environment, const Options& options, Output& output, const Place& place,
+int apply(const Options& options, Output& output, const Place& place,
           const Result<std::string>& edited, const std::string& undo) {
   if (!edited) return output.fail(edited.error());
   const bool changed = *edited != place.text;
@@ -69,10 +88,10 @@ int apply(Environment& environment, const Options& options, Output& output, cons
     if (const auto written = config::replace_file(place.file, *edited); !written)
       return output.fail(written.error());
     if (auto client = rpc::Client::connect(options.socket)) {
-      if (const auto read = client->call("reload", {}); !read) {
-        (void)config::replace_file(place.file, place.text);
-        return output.fail(read.error());
-      }
+      // What was bad before is no reason against the change, which may be a part of the cure.
+      const auto read = reload(*client, place.was_bad ? fs::path() : place.file,
+                               [&] { (void)config::replace_file(place.file, place.text); });
+      if (!read) return output.fail(read.error());
     } else {
       output.remark("pciassignd is not running; it reads the assignments when it starts");
     }
@@ -96,7 +115,6 @@ int apply(Environment& environment, const Options& options, Output& output, cons
                   << (edited->empty() ? " removed" : " written") << '\n';
     if (!undo.empty()) output.text() << "undo: " << printable(undo) << '\n';
   }
-  (void)environment;
   return 0;
 }
 
@@ -105,7 +123,7 @@ int apply(Environment& environment, const Options& options, Output& output, cons
 int assign(Environment& environment, const Options& options, Output& output) {
   const auto specs = rpc::parse_specs(options.devices);
   if (!specs) return output.fail(specs.error());
-  const auto place = find_place(environment, options.domain);
+  const auto place = find_place(environment, output, options.domain);
   if (!place) return output.fail(place.error());
   std::optional<config::OnFailure> on_failure;
   if (!options.on_failure.empty()) {
@@ -116,10 +134,11 @@ int assign(Environment& environment, const Options& options, Output& output) {
   if (place->has_entry) {
     for (const DeviceSpec& spec : *specs) undo.push_back(spec.sbdf.str());
   }
-  return apply(
-      environment, options, output, *place,
-      config::with_devices(place->text, place->file.string(), options.domain, *specs, on_failure),
-      shell_command("pciassign unassign", undo));
+  return apply(options, output, *place,
+               fitting(*place, options.domain,
+                       config::with_devices(place->text, place->file.string(), options.domain,
+                                            *specs, on_failure)),
+               shell_command("pciassign unassign", undo));
 }
 
 int unassign(Environment& environment, const Options& options, Output& output) {
@@ -129,7 +148,7 @@ int unassign(Environment& environment, const Options& options, Output& output) {
     if (!parsed) return output.fail(parsed.error());
     devices = std::move(*parsed);
   }
-  const auto place = find_place(environment, options.domain);
+  const auto place = find_place(environment, output, options.domain);
   if (!place) return output.fail(place.error());
   const auto all = config::parse_assignments(place->text, place->file.string());
   std::vector<DeviceSpec> before;
@@ -141,7 +160,7 @@ int unassign(Environment& environment, const Options& options, Output& output) {
   }
   std::vector<std::string> undo{options.domain};
   for (const DeviceSpec& spec : before) undo.push_back(spec.str());
-  return apply(environment, options, output, *place,
+  return apply(options, output, *place,
                config::without_devices(place->text, place->file.string(), options.domain, devices),
                shell_command("pciassign assign", undo));
 }

@@ -292,8 +292,8 @@ std::vector<Command> make_definitions() {
        domain_remove},
       {"status",
        "what the daemon does",
-       "Changes under way with their current step, what failed and is tried again, and the domains "
-       "with assignments.",
+       "Changes under way with their current step, what failed and is tried again, the domains "
+       "with assignments, and files that cannot be used.",
        {},
        {},
        {},
@@ -309,7 +309,8 @@ std::vector<Command> make_definitions() {
        "audit the host",
        "Xen, IOMMU, interrupt remapping, the modules and their versions, competing in-tree "
        "modules, the order in the initramfs, stale xenstore nodes, rights that nobody accounts "
-       "for, and configuration that names absent devices. Exit status 0: all is well; 1: "
+       "for, files of the configuration that cannot be used, and entries that name absent "
+       "devices. Exit status 0: all is well; 1: "
        "warnings; 2: something is broken.",
        {},
        {},

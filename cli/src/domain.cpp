@@ -5,6 +5,7 @@
 #include <ostream>
 
 #include "commands.hpp"
+#include "configured.hpp"
 #include "domain_files.hpp"
 #include "domain_text.hpp"
 #include "pciassign/shell_words.hpp"
@@ -15,13 +16,13 @@ namespace pciassign::cli {
 namespace {
 
 /// What the entries alone tell.
-Result<rpc::DriverDomainsResult> of_entries(const Environment& environment) {
+Result<rpc::DriverDomainsResult> of_entries(const Environment& environment, Output& output) {
   const auto places = DomainPlaces::find(environment);
   if (!places) return tl::unexpected<Error>(places.error());
   const auto all = config::load_driver_domains(places->domains);
-  if (!all) return tl::unexpected<Error>(all.error());
+  remark_problems(output, all.problems);
   rpc::DriverDomainsResult result;
-  for (const auto& [name, domain] : *all) {
+  for (const auto& [name, domain] : all.good) {
     rpc::DriverDomainView view;
     view.name = name;
     view.driver_class = config::to_string(domain.driver_class);
@@ -92,7 +93,7 @@ int domain_list(Environment& environment, const Options& options, Output& output
   auto client = rpc::Client::connect(options.socket);
   if (!client) output.remark("pciassignd is not running; this is what is configured");
   const auto all = client ? call_as<rpc::DriverDomainsResult>(*client, "driver-domains", {})
-                          : of_entries(environment);
+                          : of_entries(environment, output);
   if (!all) return output.fail(all.error());
   if (output.json()) {
     output.result(rpc::to_json(*all));

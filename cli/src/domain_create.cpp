@@ -8,6 +8,7 @@
 #include <ostream>
 
 #include "commands.hpp"
+#include "configured.hpp"
 #include "domain_directory.hpp"
 #include "domain_text.hpp"
 #include "domain_words.hpp"
@@ -55,8 +56,10 @@ class Making {
   Result<void> prepare() {
     auto source = Source::open(env_, options_, output_);
     if (!source) return tl::unexpected<Error>(source.error());
-    if (auto free = check_name(*source); !free) return free;
-    if (auto free = check_devices_elsewhere(); !free) return free;
+    const config::Configured configured = places_.configured();
+    if (auto free = check_name(configured, *source); !free) return free;
+    if (auto free = check_devices_elsewhere(configured); !free) return free;
+    remark_problems(output_, configured.problems);
     if (auto fit = judge_devices(*source); !fit) return fit;
     auto image =
         image::build(wish_.image, [this](const std::string& words) { progress_.say(words); });
@@ -82,7 +85,10 @@ class Making {
     }
     client->on_step = [this](const rpc::StepEvent& event) { progress_.step(event); };
     client->interrupted = env_.interrupted;
-    if (const auto read = client->call("reload", {}); !read)
+    const fs::path entry = places_.entry(wish_.domain.name);
+    if (const auto read =
+            reload(*client, entry, [&entry] { (void)config::replace_file(entry, ""); });
+        !read)
       return take_back(read.error(), nullptr);
     if (options_.no_start) return std::nullopt;
     progress_.say("starting " + name());
@@ -132,14 +138,15 @@ class Making {
  private:
   [[nodiscard]] const std::string& name() const { return wish_.domain.name.str(); }
 
-  Result<void> check_name(Source& source) {
+  Result<void> check_name(const config::Configured& configured, Source& source) {
     const auto in_use = [&](const std::string& by, const std::string& hint) {
       return fail(ErrorKind::busy, fmt::format("the name {} is in use: {}", name(), by), hint);
     };
-    const auto all = config::load_driver_domains(places_.domains);
-    if (!all) return tl::unexpected<Error>(all.error());
-    if (const auto found = all->find(name()); found != all->end())
+    const auto& all = configured.domains;
+    if (const auto found = all.find(name()); found != all.end())
       return in_use("it has an entry at " + found->second.origin, undo());
+    if (auto good = check_readable(configured, name(), places_.entry(wish_.domain.name)); !good)
+      return good;
     std::error_code ec;
     const fs::path entry = places_.entry(wish_.domain.name);
     // A link to nowhere is there, too.
@@ -152,18 +159,14 @@ class Making {
       if (!there) return tl::unexpected<Error>(there.error());
       if (*there) return in_use("there is a domain " + one, "give it another name");
     }
-    const auto assignments = config::load_assignments(places_.assignments);
-    if (!assignments) return tl::unexpected<Error>(assignments.error());
-    if (const auto found = assignments->find(name()); found != assignments->end())
+    const auto& assignments = configured.assignments;
+    if (const auto found = assignments.find(name()); found != assignments.end())
       return in_use("it has assigned devices at " + found->second.origin,
                     shell_command("pciassign unassign", {name()}));
     return {};
   }
 
-  Result<void> check_devices_elsewhere() {
-    const auto all = config::load_driver_domains(places_.domains);
-    const auto assignments = config::load_assignments(places_.assignments);
-    if (!all || !assignments) return {};  // check_name() has told.
+  Result<void> check_devices_elsewhere(const config::Configured& configured) {
     for (const DeviceSpec& spec : wish_.domain.devices) {
       const auto has = [&](const std::vector<DeviceSpec>& devices) {
         return std::any_of(devices.begin(), devices.end(), [&](const DeviceSpec& other) {
@@ -174,9 +177,9 @@ class Making {
         return fail(ErrorKind::busy, fmt::format("{} is configured for {} already, at {}",
                                                  spec.sbdf.str(), by, origin));
       };
-      for (const auto& [other, domain] : *all)
+      for (const auto& [other, domain] : configured.domains)
         if (has(domain.devices)) return taken("the driver domain " + other, domain.origin);
-      for (const auto& [other, assignment] : *assignments)
+      for (const auto& [other, assignment] : configured.assignments)
         if (has(assignment.devices)) return taken(other, assignment.origin);
     }
     return {};

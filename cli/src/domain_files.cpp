@@ -10,6 +10,7 @@
 #include <fstream>
 #include <utility>
 
+#include "configured.hpp"
 #include "image/kernel.hpp"
 
 namespace pciassign::cli {
@@ -63,11 +64,9 @@ std::string key_of(const std::string& name) {
 }  // namespace
 
 Result<DomainPlaces> DomainPlaces::find(const Environment& environment) {
-  auto config = config::load_daemon_config(environment.config_file);
-  if (!config && config.error().kind != ErrorKind::not_found)
-    return tl::unexpected<Error>(config.error());
-  const config::Paths paths = config ? config->paths : config::Paths{};
-  return DomainPlaces{paths.state, paths.domains, paths.assignments};
+  const auto paths = daemon_paths(environment);
+  if (!paths) return tl::unexpected<Error>(paths.error());
+  return DomainPlaces{paths->state, paths->domains, paths->assignments};
 }
 
 std::string entry_text(const DomainSpec& spec, const fs::path& directory) {
@@ -155,9 +154,7 @@ std::string command_that_made(const fs::path& config) {
 }
 
 Result<fs::path> own_entry_file(const config::DriverDomain& domain) {
-  // "file:line:column"
-  const std::size_t line = domain.origin.rfind(':', domain.origin.rfind(':') - 1);
-  const fs::path file = domain.origin.substr(0, line);
+  const fs::path file = config::file_of(domain.origin);
   const auto text = image::read_whole(file);
   if (!text) return tl::unexpected<Error>(text.error());
   const auto all = config::parse_driver_domains(*text, file.string());

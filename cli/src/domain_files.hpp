@@ -26,6 +26,13 @@ struct DomainPlaces {
 
   /// Without a configuration file of the daemon the defaults.
   static Result<DomainPlaces> find(const Environment& environment);
+  /// What both directories hold.
+  [[nodiscard]] config::Configured configured() const {
+    config::Paths paths;
+    paths.domains = domains;
+    paths.assignments = assignments;
+    return config::load_configured(paths);
+  }
   [[nodiscard]] std::filesystem::path directory(const config::DriverDomainName& name) const {
     return state / "domains" / name.str();
   }

@@ -2,7 +2,9 @@
 // domain remove: stopped, its entry and its files gone, its devices as they were before it had
 // them.
 #include <fmt/format.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <ostream>
 #include <set>
 
@@ -30,19 +32,21 @@ class Removal {
 
   /// What there is of it, and whether it may go.
   Result<void> look() {
-    auto all = config::load_driver_domains(places_.domains);
-    if (!all) return tl::unexpected<Error>(all.error());
-    const auto found = all->find(options_.domain);
+    const config::Configured configured = places_.configured();
+    const auto found = configured.domains.find(options_.domain);
+    const bool has_entry = found != configured.domains.end();
+    for (const config::Problem& problem : configured.problems)
+      if (hides_entry(problem, has_entry)) return tl::unexpected<Error>(problem.error);
     auto files = DomainDirectory::open(places_, name_);
     if (!files) {
       // With an entry the domain goes, and the directory of somebody else stays.
-      if (found == all->end() || !DomainDirectory::not_ours(files.error()))
+      if (!has_entry || !DomainDirectory::not_ours(files.error()))
         return tl::unexpected<Error>(files.error());
       stays_ = {directory_.string()};
     } else {
       files_ = std::move(*files);
     }
-    if (found == all->end()) {
+    if (!has_entry) {
       if (files_) {
         name_stays();
         return {};
@@ -93,13 +97,14 @@ class Removal {
   }
 
   Result<void> run() {
+    if (auto can = can_remove_entry(); !can) return can;
     if (view_) {
       progress_.say("stopping " + options_.domain);
       const auto stopped = client_.call(
           "driver-domain-stop", rpc::to_json(rpc::DriverDomainChangeParams{options_.domain, true}));
       if (!stopped) return tl::unexpected<Error>(stopped.error());
     }
-    if (auto gone = remove_entry(); !gone) return gone;
+    if (auto gone = remove_entry(); !gone) return start_again(gone.error());
     return files_ ? files_->remove() : Result<void>{};
   }
 
@@ -111,6 +116,37 @@ class Removal {
   void name_stays() {
     if (!files_) return;
     for (const std::string& name : files_->kept()) stays_.push_back(directory_ / name);
+  }
+
+  /// An entry of the domain may stand where it cannot be read, or would count instead of the one
+  /// that goes.
+  [[nodiscard]] bool hides_entry(const config::Problem& problem, bool has_entry) const {
+    const fs::path domains = (places_.domains / "").parent_path();  // Without a slash.
+    if (problem.minor || (problem.file != domains && problem.file.parent_path() != domains))
+      return false;
+    const auto& about = problem.domains;
+    return std::find(about.begin(), about.end(), options_.domain) != about.end() ||
+           (problem.whole && !has_entry);
+  }
+
+  /// Asked before the domain is stopped for it.
+  Result<void> can_remove_entry() {
+    if (entry_.empty()) return {};
+    if (::access(entry_.parent_path().c_str(), W_OK) != 0)
+      return fail_errno("cannot remove " + entry_.string());
+    const auto read = client_.call("reload", {});
+    if (!read) return tl::unexpected<Error>(read.error());
+    return {};
+  }
+
+  /// With its entry it stays as it was.
+  Result<void> start_again(Error why) {
+    if (!view_ || !view_->domid) return tl::unexpected<Error>(std::move(why));
+    const auto started = client_.call(
+        "driver-domain-start", rpc::to_json(rpc::DriverDomainChangeParams{options_.domain, false}));
+    why.message += started ? "; " + options_.domain + " is started again"
+                           : "; and it was not started again: " + started.error().message;
+    return tl::unexpected<Error>(std::move(why));
   }
 
   Result<void> may_go() const {

@@ -163,17 +163,38 @@ void check_daemon(const HostFacts& facts, Findings& out) {
              fmt::format("failed {} times and is tried again: {}", retry.failures, retry.what),
              "journalctl -u pciassignd tells why");
   }
+  // Of which these checks know nothing: of its state, or corrected since it was read.
+  for (const rpc::ProblemView& problem : facts.daemon->problems) {
+    const auto known = [&](const auto& own) { return own.file == problem.file; };
+    if ((facts.configured && std::any_of(facts.configured->problems.begin(),
+                                         facts.configured->problems.end(), known)) ||
+        (facts.journal_faults &&
+         std::any_of(facts.journal_faults->begin(), facts.journal_faults->end(), known)))
+      continue;
+    out.warn("D-DAEMON", "pciassignd cannot use " + problem.what,
+             problem.hint.empty() ? "systemctl reload pciassignd" : problem.hint);
+  }
 }
 
 void check_assignments(const HostFacts& facts, Findings& out) {
-  if (!facts.assignments) {
-    out.broken("D-CONFIG", facts.assignments.error().message,
+  if (!facts.configured) {
+    out.broken("D-CONFIG", facts.configured.error().message,
                "correct it, then: systemctl reload pciassignd");
     return;
   }
+  const config::Configured& configured = *facts.configured;
+  for (const config::Problem& problem : configured.problems) {
+    if (problem.minor) {
+      out.warn("D-CONFIG", problem.error.message, problem.error.hint);
+    } else {
+      out.broken("D-CONFIG", problem.error.message, problem.error.hint);
+    }
+  }
+  if (configured.problems.empty())
+    out.ok("D-CONFIG", fmt::format("{} domains with assignments, {} driver domains",
+                                   configured.assignments.size(), configured.domains.size()));
   if (!facts.devices) return;
-  bool all_there = true;
-  for (const auto& [name, assignment] : *facts.assignments) {
+  for (const auto& [name, assignment] : configured.assignments) {
     for (const DeviceSpec& spec : assignment.devices) {
       const bool there =
           !spec.name.empty() ||
@@ -183,15 +204,28 @@ void check_assignments(const HostFacts& facts, Findings& out) {
             return slot == spec.sbdf;
           });
       if (there) continue;
-      all_there = false;
       out.warn("D-ABSENT",
                fmt::format("{}: domain {} is assigned {}, which does not exist", assignment.origin,
                            name, spec.str()),
                shell_command("pciassign unassign", {name, spec.sbdf.str()}));
     }
   }
-  if (all_there)
-    out.ok("D-CONFIG", fmt::format("{} domains with assignments", facts.assignments->size()));
+}
+
+void check_journal(const HostFacts& facts, Findings& out) {
+  if (!facts.journal_faults) {
+    out.broken("D-JOURNAL", facts.journal_faults.error().message,
+               "without it nothing can be attached: look at its folder, then restart pciassignd");
+    return;
+  }
+  for (const JournalFault& fault : *facts.journal_faults) {
+    if (fault.kind == JournalFault::Kind::damaged) {
+      out.broken("D-JOURNAL", fault.why, fault.hint);
+    } else {
+      out.warn("D-JOURNAL", fault.why, fault.hint);
+    }
+  }
+  if (facts.journal_faults->empty()) out.ok("D-JOURNAL", "every record of the journal can be read");
 }
 
 void check_nodes(const HostFacts& facts, Findings& out) {
@@ -249,6 +283,7 @@ std::vector<Finding> judge_host(const HostFacts& facts) {
   check_daemon(facts, out);
   check_assignments(facts, out);
   if (facts.host) {
+    check_journal(facts, out);
     check_nodes(facts, out);
     check_rights(facts, out);
   }

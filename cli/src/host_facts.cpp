@@ -5,6 +5,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "configured.hpp"
 #include "program.hpp"
 #include "source.hpp"
 
@@ -113,10 +114,8 @@ HostFacts collect_host_facts(Environment& environment, const Options& options) {
   } else {
     facts.daemon = tl::unexpected<Error>(client.error());
   }
-  auto config = config::load_daemon_config(environment.config_file);
-  if (!config && config.error().kind == ErrorKind::not_found) config = config::DaemonConfig{};
-  facts.assignments = config.and_then([](const config::DaemonConfig& read) {
-    return config::load_assignments(read.paths.assignments);
+  facts.configured = daemon_paths(environment).map([](const config::Paths& paths) {
+    return config::load_configured(paths);
   });
 
   const auto local = environment.open_local();
@@ -124,6 +123,7 @@ HostFacts collect_host_facts(Environment& environment, const Options& options) {
     facts.host = tl::unexpected<Error>(local.error());
     facts.devices = tl::unexpected<Error>(local.error());
     facts.console = tl::unexpected<Error>(local.error());
+    facts.journal_faults = tl::unexpected<Error>(local.error());
     return facts;
   }
   Toolstack& toolstack = (*local)->toolstack();
@@ -132,6 +132,7 @@ HostFacts collect_host_facts(Environment& environment, const Options& options) {
   if (const auto domains = toolstack.ports().xen.domains()) {
     for (const DomainInfo& domain : *domains) facts.domains.insert(domain.domid);
   }
+  facts.journal_faults = toolstack.ports().journal.faults();
   if (const auto journal = toolstack.ports().journal.all()) facts.journal = *journal;
   read_nodes(toolstack.ports().store, facts);
   facts.console = xen_console(environment.xl);

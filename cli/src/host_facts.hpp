@@ -13,7 +13,7 @@
 
 #include "environment.hpp"
 #include "options.hpp"
-#include "pciassign/config.hpp"
+#include "pciassign/config_domains.hpp"
 #include "pciassign/rpc_types.hpp"
 
 namespace pciassign::cli {
@@ -47,9 +47,10 @@ struct HostFacts {
   bool in_tree_kept_away = false;
   std::vector<Hidden> hidden;
   Result<std::vector<DeviceView>> devices;
-  Result<config::Assignments> assignments;
+  Result<config::Configured> configured;  ///< An error: the daemon's own file is bad.
   Result<rpc::StatusResult> daemon;
   std::vector<AttachmentRecord> journal;
+  Result<std::vector<JournalFault>> journal_faults;
   std::set<DomId> domains;
   /// Directories below backend/pci and /libxl/pci that name a domain, with that domain.
   std::vector<std::pair<std::string, DomId>> nodes;

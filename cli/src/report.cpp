@@ -85,13 +85,16 @@ std::vector<Part> collect(Environment& environment, const HostFacts& facts) {
                      return boost::json::serialize(rpc::to_json(status)) + "\n";
                    })});
   parts.push_back(
-      {"assignments.txt", or_error<config::Assignments>(facts.assignments, [](const auto& all) {
+      {"assignments.txt", or_error<config::Configured>(facts.configured, [](const auto& all) {
          std::string text;
-         for (const auto& [name, one] : all) {
+         const auto add = [&](const std::string& name, const std::vector<DeviceSpec>& devices) {
            text += name + ":";
-           for (const DeviceSpec& spec : one.devices) text += " " + spec.str();
+           for (const DeviceSpec& spec : devices) text += " " + spec.str();
            text += "\n";
-         }
+         };
+         for (const auto& [name, one] : all.assignments) add(name, one.devices);
+         for (const auto& [name, one] : all.domains) add("driver domain " + name, one.devices);
+         for (const config::Problem& problem : all.problems) text += problem.error.message + "\n";
          return text;
        })});
   parts.push_back(
@@ -114,8 +117,11 @@ std::vector<Part> collect(Environment& environment, const HostFacts& facts) {
 void add_names(Environment& environment, const HostFacts& facts, Redactor& redact) {
   std::array<char, 256> host{};
   if (::gethostname(host.data(), host.size() - 1) == 0) redact.add_name(host.data(), "host");
-  if (facts.assignments) {
-    for (const auto& [name, one] : *facts.assignments) redact.add_name(name, "domain");
+  if (facts.configured) {
+    for (const auto& [name, one] : facts.configured->assignments) redact.add_name(name, "domain");
+    for (const auto& [name, one] : facts.configured->domains) redact.add_name(name, "domain");
+    for (const config::Problem& problem : facts.configured->problems)
+      for (const std::string& name : problem.domains) redact.add_name(name, "domain");
   }
   if (facts.devices) {
     for (const DeviceView& view : *facts.devices) redact.add_name(view.domain_name, "domain");

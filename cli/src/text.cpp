@@ -244,6 +244,10 @@ void print_status(std::ostream& out, const Paint& paint, const rpc::StatusResult
                                  : "in line";
     out << paint.yellow(when + ": " + printable(retry.what)) << '\n';
   }
+  for (const rpc::ProblemView& problem : status.problems) {
+    out << paint.yellow("problem: " + printable(problem.what)) << '\n';
+    if (!problem.hint.empty()) out << "  hint: " << printable(problem.hint) << '\n';
+  }
   if (status.jobs.empty() && status.retries.empty()) out << "nothing is under way\n";
 }
 

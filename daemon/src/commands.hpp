@@ -34,6 +34,8 @@ class Commands {
   void tell(const rpc::ChangeEvent& event);
   /// Compares what is with what should be; set by Core.
   std::function<void()> compare;
+  /// The files that cannot be used; set by Core.
+  std::function<std::vector<rpc::ProblemView>()> problems;
   /// Reads the configuration again; set by the process.
   std::function<Result<void>()> read_configuration;
 
@@ -76,6 +78,8 @@ class Commands {
   void change_driver_domain(const Call& call, const Params& params, Supervisor::Change what);
 
   rpc::VersionResult version_result();
+  /// Nobody knows a domain whose entry cannot be read; then that is the error.
+  [[nodiscard]] Error or_bad_entry(const std::string& name, const Error& error) const;
   /// Begins a plan for a request and answers when it is over; `after` runs first on success.
   void run_plan(const Call& call, Plan plan, std::function<void()> after = {});
   using PlanOfOne = Result<Plan> (Toolstack::*)(const Sbdf&);

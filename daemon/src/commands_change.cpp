@@ -140,7 +140,9 @@ void Commands::reload(const Call& call, const Params&) {
     call.fail(error);
     return;
   }
-  call.result(json::object{{"configured", json::value_from(watcher_.configured_names())}});
+  rpc::ReloadResult result{.configured = watcher_.configured_names(), .problems = {}};
+  if (problems) result.problems = problems();
+  call.result(rpc::to_json(result));
 }
 
 void Commands::create_prepare(const Call& call, const Params& params) {
@@ -172,6 +174,10 @@ void Commands::create_prepare(const Call& call, const Params& params) {
   if (!read->uuid.empty() &&
       !free(toolstack_.domain_with_uuid(read->uuid), "with the uuid " + read->uuid))
     return;
+  if (const auto good = watcher_.readable(read->name); !good) {
+    call.fail(good.error());
+    return;
+  }
   std::vector<DeviceSpec> specs;
   if (!read->devices.empty()) {
     auto parsed = rpc::parse_specs(read->devices);
@@ -226,6 +232,10 @@ void Commands::create_complete(const Call& call, const Params& params) {
   }
   const std::string name =
       toolstack_.domain_name(read->domid).value_or(std::to_string(read->domid));
+  if (const auto good = watcher_.readable(name); !good) {  // Since create_prepare().
+    call.fail(good.error());
+    return;
+  }
   std::vector<DeviceSpec> specs;
   if (!read->devices.empty()) {
     auto parsed = rpc::parse_specs(read->devices);

@@ -20,13 +20,18 @@ void Commands::driver_domains(const Call& call, const Params&) {
   call.result(rpc::to_json(rpc::DriverDomainsResult{supervisor_.views()}));
 }
 
+Error Commands::or_bad_entry(const std::string& name, const Error& error) const {
+  const auto good = watcher_.readable(name);
+  return error.kind == ErrorKind::not_found && !good ? good.error() : error;
+}
+
 void Commands::driver_domain(const Call& call, const Params& params) {
   const auto read = read_params<rpc::DriverDomainParams>(call, params);
   if (!read) return;
   if (!is_name(call, read->name)) return;
   const auto view = supervisor_.view(read->name);
   if (!view) {
-    call.fail(view.error());
+    call.fail(or_bad_entry(read->name, view.error()));
     return;
   }
   call.result(rpc::to_json(*view));
@@ -56,7 +61,7 @@ void Commands::change_driver_domain(const Call& call, const Params& params,
   }
   const Result<void> begun = supervisor_.change(read->name, what, std::move(waiter));
   if (!begun) {
-    call.fail(begun.error());
+    call.fail(or_bad_entry(read->name, begun.error()));
   } else if (!read->wait) {
     driver_domain(call, {{"name", read->name}});
   }

@@ -56,12 +56,9 @@ void Commands::status(const Call& call, const Params&) {
   for (rpc::RetryView& blocked : supervisor_.blocked())
     status.retries.push_back(std::move(blocked));
   status.configured = watcher_.configured_names();
-  const auto records = toolstack_.ports().journal.all();
-  if (!records) {
-    call.fail(records.error());
-    return;
-  }
-  status.attachments = records->size();
+  // What is in the way of the journal is one of the problems.
+  if (const auto records = toolstack_.ports().journal.all()) status.attachments = records->size();
+  if (problems) status.problems = problems();
   call.result(rpc::to_json(status));
 }
 

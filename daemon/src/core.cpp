@@ -2,6 +2,7 @@
 #include "core.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <array>
 #include <utility>
@@ -13,6 +14,13 @@ namespace {
 
 /// What wakes the daemon: domains that come and go, and pciback's nodes, which only dom0 writes.
 constexpr std::array kWatches{"@introduceDomain", "@releaseDomain", "backend/pci"};
+
+rpc::ProblemView view_of(const config::Problem& problem) {
+  std::string what = problem.error.message;
+  if (!problem.kept.empty())
+    what += fmt::format("; the former entries stay in effect: {}", fmt::join(problem.kept, ", "));
+  return {problem.file.string(), std::move(what), problem.error.hint};
+}
 
 }  // namespace
 
@@ -36,6 +44,7 @@ Core::Core(Reactor& reactor, Ports ports, const config::DaemonConfig& config,
   metrics_.changed = [this] { metrics_output_.changed(); };
   metrics_output_.set_file(config.paths.metrics_file);
   commands_.compare = [this] { compare(); };
+  commands_.problems = [this] { return problems(); };
   watcher_.compare = [this] { compare(); };
   scheduler_.on_event = [this](const rpc::ChangeEvent& event) {
     commands_.tell(event);
@@ -53,18 +62,61 @@ Core::Core(Reactor& reactor, Ports ports, const config::DaemonConfig& config,
 
 Core::~Core() = default;
 
+void Core::read_domains(const config::Paths& paths) {
+  config::Configured configured = config::load_configured(paths, configured_);
+  domains_directory_ = paths.domains;
+  for (const config::Problem& problem : configured.problems) {
+    const rpc::ProblemView view = view_of(problem);
+    if (problem.minor) {
+      log_.warning("config", view.what);
+    } else {
+      log_.error("config", fmt::format("{} ({})", view.what, view.hint));
+    }
+  }
+  set_configured(std::move(configured));
+}
+
 void Core::set_assignments(config::Assignments assignments, config::DriverDomains domains) {
+  set_configured({std::move(assignments), std::move(domains), {}});
+}
+
+void Core::set_configured(config::Configured configured) {
   if (started_) watcher_.notice();
+  configured_ = std::move(configured);
+  config::Assignments assignments = configured_.assignments;
   std::set<std::string> supervised;
-  for (const auto& [name, domain] : domains) {
+  for (const auto& [name, domain] : configured_.domains) {
     assignments.insert_or_assign(
         name,
         config::Assignment{name, domain.devices, config::OnFailure::keep_paused, domain.origin});
     supervised.insert(name);
   }
-  supervisor_.set_domains(std::move(domains));
-  watcher_.set_assignments(std::move(assignments), std::move(supervised));
+  std::map<std::string, Error> bad;
+  for (const config::Problem& problem : configured_.problems) {
+    const bool driver_domain = problem.file.parent_path() == domains_directory_;
+    for (const std::string& name : problem.domains) {
+      // Another domain may have that name.
+      if (driver_domain) supervised.insert(name);
+      if (const config::Problem* why = configured_.problem_of(name)) bad.emplace(name, why->error);
+    }
+  }
+  supervisor_.set_domains(configured_.domains);
+  watcher_.set_assignments(std::move(assignments), std::move(supervised), std::move(bad));
   compare();
+}
+
+std::vector<rpc::ProblemView> Core::problems() {
+  std::vector<rpc::ProblemView> all;
+  for (const config::Problem& problem : configured_.problems) all.push_back(view_of(problem));
+  Journal& journal = toolstack_.ports().journal;
+  const auto faults = journal.faults();
+  if (!faults) {
+    all.push_back({journal.directory().string(), faults.error().message, faults.error().hint});
+    return all;
+  }
+  for (const JournalFault& fault : *faults)
+    all.push_back({fault.file.string(), fault.why, fault.hint});
+  return all;
 }
 
 bool Core::reconfigure(const config::DaemonConfig& config) {

@@ -29,8 +29,13 @@ class Core {
   Core(const Core&) = delete;
   Core& operator=(const Core&) = delete;
 
+  /// Reads assignments.d and domains.d. What is bad there is logged and concerns itself only.
+  void read_domains(const config::Paths& paths);
   /// What is to be attached to whom, and the driver domains, whose devices belong to them.
   void set_assignments(config::Assignments assignments, config::DriverDomains domains = {});
+  void set_configured(config::Configured configured);
+  /// What `status` tells of files that cannot be used.
+  [[nodiscard]] std::vector<rpc::ProblemView> problems();
   /// Takes over what can change while it runs. False: paths changed, which needs a restart.
   [[nodiscard]] bool reconfigure(const config::DaemonConfig& config);
   /// Watches xenstore, compares the journal with the world, and answers at `listening`.
@@ -57,6 +62,7 @@ class Core {
   Reactor& reactor_;
   Log& log_;
   config::Paths paths_;
+  config::Configured configured_;
   std::string xl_path_;
   Toolstack toolstack_;
   Metrics metrics_;
@@ -70,6 +76,7 @@ class Core {
   Server server_;
   MetricsOutput metrics_output_;
   std::unique_ptr<Reactor::Descriptor> store_watch_;
+  std::filesystem::path domains_directory_;  ///< domains.d, as it was read.
   std::function<void()> shut_down_done_;
   bool started_ = false;
 };

@@ -68,9 +68,11 @@ void DomainWatcher::stop() {
 }
 
 void DomainWatcher::set_assignments(config::Assignments assignments,
-                                    std::set<std::string> supervised) {
+                                    std::set<std::string> supervised,
+                                    std::map<std::string, Error> bad) {
   assignments_ = std::move(assignments);
   supervised_ = std::move(supervised);
+  bad_ = std::move(bad);
   // What is new for a running domain is attached; what is gone stays until it is detached.
   for (auto& [domid, domain] : domains_) {
     if (domain.stage == Stage::over || domain.stage == Stage::failed) look_at(domain);
@@ -152,6 +154,14 @@ void DomainWatcher::look_at(Domain& domain) {
     files_.clear_pause(domain.info.domid);
     note = Pause::none;
   }
+  // One that runs, or was dealt with before, is left alone.
+  if (const auto good = readable(domain.name); !good && !supervised_.contains(domain.name) &&
+                                               domain.info.paused && note != Pause::releasing &&
+                                               domain.stage != Stage::over) {
+    if (note == Pause::none && domain.stage != Stage::failed) pause(domain);
+    hold_back(domain, good.error());
+    return;
+  }
   if (domain.devices.empty()) {
     domain.stage = Stage::over;
     // An earlier daemon attached everything and died before it let the domain go,
@@ -214,6 +224,16 @@ void DomainWatcher::pause(Domain& domain) {
   }
   domain.mode = AttachMode::cold;
   log_.info("domain-paused", "paused until its devices are attached", fields);
+}
+
+/// Without the entry nobody knows what it is to have, nor whether it may start without.
+void DomainWatcher::hold_back(Domain& domain, const Error& why) {
+  if (domain.mode != AttachMode::cold) {  // It could not be paused.
+    domain.stage = Stage::over;
+    return;
+  }
+  metrics_.failed(why);
+  fail_paused(domain, why);
 }
 
 void DomainWatcher::release(Domain& domain) {
@@ -397,6 +417,12 @@ void DomainWatcher::take_over(DomId domid, const std::string& name) {
   domain.waits = false;
   domain.stage = domain.devices.empty() ? Stage::over : Stage::due;
   proceed();
+}
+
+Result<void> DomainWatcher::readable(const std::string& name) const {
+  const auto found = bad_.find(name);
+  if (found == bad_.end()) return {};
+  return tl::unexpected<Error>(found->second);
 }
 
 std::vector<DeviceSpec> DomainWatcher::configured(const DomainInfo& domain,

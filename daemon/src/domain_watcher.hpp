@@ -26,8 +26,12 @@ class DomainWatcher {
   DomainWatcher(Reactor& reactor, Toolstack& toolstack, Scheduler& scheduler, StateFiles& files,
                 Log& log, Metrics& metrics);
 
-  /// `supervised`: the names among them that are driver domains'.
-  void set_assignments(config::Assignments assignments, std::set<std::string> supervised = {});
+  /// `supervised`: names of driver domains, which others may have. `bad`: domains whose entries
+  /// cannot be read. One that comes up stays paused.
+  void set_assignments(config::Assignments assignments, std::set<std::string> supervised = {},
+                       std::map<std::string, Error> bad = {});
+  /// What is wrong with the domain's entry.
+  [[nodiscard]] Result<void> readable(const std::string& name) const;
   [[nodiscard]] const config::Assignments& assignments() const { return assignments_; }
 
   /// Finds domains that are new or gone, and pauses at once those that are to have devices.
@@ -92,6 +96,7 @@ class DomainWatcher {
   [[nodiscard]] std::vector<DeviceSpec> missing(const Domain& domain);
   void pause(Domain& domain);
   void release(Domain& domain);
+  void hold_back(Domain& domain, const Error& why);
   void wait_for(Domain& domain, const Error& busy);
   void fail_paused(Domain& domain, const Error& error);
   [[nodiscard]] Step let_run(const Domain& domain);
@@ -107,6 +112,7 @@ class DomainWatcher {
   Metrics& metrics_;
   config::Assignments assignments_;
   std::set<std::string> supervised_;
+  std::map<std::string, Error> bad_;
   std::map<DomId, Domain> domains_;
   std::map<std::string, std::uint64_t> holds_;  ///< Name to session.
   std::unique_ptr<Reactor::Timer> timer_;

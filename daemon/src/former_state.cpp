@@ -46,6 +46,13 @@ Result<void> settle_former_state(const Ports& ports, const config::Paths& paths,
     for (const StateFiles::Settled& note : *notes)
       tell(log, note.file, note.taken_over, note.why, {});
   }
+  const auto faults = ports.journal.faults();
+  if (!faults) return tl::unexpected<Error>(faults.error());
+  for (const JournalFault& fault : *faults) {
+    std::vector<LogField> fields{{"file", fault.file.string()}};
+    if (fault.device) fields.push_back({"bdf", fault.device->str()});
+    log.warning("journal-file", fmt::format("{} ({})", fault.why, fault.hint), std::move(fields));
+  }
   return {};
 }
 

@@ -19,21 +19,6 @@
 namespace pciassign::daemon {
 namespace {
 
-struct Configured {
-  config::Assignments assignments;
-  config::DriverDomains domains;
-};
-
-Result<Configured> read_domains(const config::DaemonConfig& config) {
-  auto assignments = config::load_assignments(config.paths.assignments);
-  if (!assignments) return tl::unexpected<Error>(assignments.error());
-  auto domains = config::load_driver_domains(config.paths.domains);
-  if (!domains) return tl::unexpected<Error>(domains.error());
-  if (auto apart = config::check_overlap(*domains, *assignments); !apart)
-    return tl::unexpected<Error>(apart.error());
-  return Configured{std::move(*assignments), std::move(*domains)};
-}
-
 struct Options {
   std::string config_file = "/etc/pciassign/pciassignd.toml";
   bool config_given = false;
@@ -90,17 +75,15 @@ LogSink choose_sink(const Options& options) {
   return journal ? journal_sink() : stderr_sink();
 }
 
-/// All of it or, when something is wrong with it, nothing.
+/// When something is wrong with the daemon's own file: nothing. A bad entry concerns itself only.
 Result<void> reload(const Options& options, Core& core, Log& log) {
   const Result<config::DaemonConfig> config = read_config(options);
-  Result<Configured> domains =
-      config ? read_domains(*config) : Result<Configured>(tl::unexpected<Error>(config.error()));
-  if (!domains) {
-    log.error("config", domains.error().message + "; the former configuration stays");
-    return tl::unexpected<Error>(domains.error());
+  if (!config) {
+    log.error("config", config.error().message + "; the former configuration stays");
+    return tl::unexpected<Error>(config.error());
   }
   const bool all = core.reconfigure(*config);
-  core.set_assignments(std::move(domains->assignments), std::move(domains->domains));
+  core.read_domains(config->paths);
   log.info("config", "configuration read again");
   if (!all) log.warning("config", "other paths of state, runtime, socket or sysfs need a restart");
   return {};
@@ -124,8 +107,6 @@ std::unique_ptr<Reactor::Timer> feed_watchdog(Reactor& reactor) {
 int run(const Options& options) {
   const Result<config::DaemonConfig> config = read_config(options);
   if (!config) return complain(config.error());
-  Result<Configured> domains = read_domains(*config);
-  if (!domains) return complain(domains.error());
   Log log(choose_sink(options), config->log_level);
 
   const auto xen = open_hypervisor();
@@ -148,7 +129,7 @@ int run(const Options& options) {
     if (const auto settled = settle_former_state(ports, config->paths, *boot, log); !settled)
       return complain(settled.error());
     Core core(reactor, ports, *config, *boot, log);
-    core.set_assignments(std::move(domains->assignments), std::move(domains->domains));
+    core.read_domains(config->paths);
     core.on_store_lost = [&] {
       status = EXIT_FAILURE;
       reactor.stop();

@@ -53,6 +53,7 @@ inline constexpr std::array kMessageIds{
     MessageId{"driver-domain-blocked", "7b3cd8aa3d0740c59e047aaf15f1e29c"},
     MessageId{"dependent-failed", "7d876094b8b94c5ca21b5e3c8c5805e5"},
     MessageId{"former-record", "3b1d5e0c8f6a4d0f9a52c7e4d81b60f2"},
+    MessageId{"journal-file", "e02b7c6d5f1a4b53a8d06c9f4e7712ab"},
     MessageId{"left-alone", "b6d20c5f4a374f1e8c1f0d3a97e2465b"},
     MessageId{"metrics-socket", "62c5a8b4fb504c11a1675c3e13eec0cb"},
 };

@@ -136,7 +136,9 @@ TEST(Json, status_and_parameters_round_trip) {
                                  .retries = {{"clean up", "E-BUSY", 3, "net", 4.0, 2},
                                              {"attach", "", std::nullopt, "", std::nullopt, 0}},
                                  .configured = {"net"},
-                                 .attachments = 1});
+                                 .attachments = 1,
+                                 .problems = {{"/f.toml", "/f.toml:1:1: no", "correct it"}}});
+  expect_round_trip(ReloadResult{{"net"}, {{"/f.toml", "/f.toml:1:1: no", ""}}});
   expect_round_trip(PlanParams{"attach", "net", {"00:04.0"}});
   expect_round_trip(AttachParams{"net", {"00:04.0", "00:05.0,permissive=1"}, "cold"});
   expect_round_trip(DetachParams{"net", {"00:04.0"}});

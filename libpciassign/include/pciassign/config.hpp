@@ -16,6 +16,28 @@
 
 namespace pciassign::config {
 
+/// Something in a directory of configuration files that cannot be used. It concerns itself only:
+/// what else the directory holds counts.
+struct Problem {
+  std::filesystem::path file;  ///< The directory where that cannot be read.
+  Error error;                 ///< Its message begins with the file, and says where in it.
+  /// The domains that it is about, as far as that can be told.
+  std::vector<std::string> domains;
+  bool whole = false;  ///< About the file: it may have entries that nobody can name.
+  bool minor = false;  ///< Nothing is missing because of it.
+  std::vector<std::string> kept = {};  ///< Domains whose former entries stay in effect.
+};
+
+/// What could be read, and what could not.
+template <class T>
+struct Loaded {
+  T good;
+  std::vector<Problem> problems;
+};
+
+/// The file in "file:line:column".
+std::filesystem::path file_of(std::string_view origin);
+
 enum class LogLevel { debug, info, warning, error };
 Result<LogLevel> parse_log_level(std::string_view text);
 std::string_view to_string(LogLevel level) noexcept;
@@ -70,9 +92,10 @@ struct Assignment {
 using Assignments = std::map<std::string, Assignment, std::less<>>;
 
 Result<Assignments> parse_assignments(std::string_view text, const std::string& origin);
-/// Every *.toml of the directory in the order of their names; a missing directory holds none.
-/// A domain that is configured twice is an error that names both places.
-Result<Assignments> load_assignments(const std::filesystem::path& directory);
+/// Every *.toml of the directory in the order of their names; a missing directory holds none, and
+/// files whose names begin with a dot are not read. Of a domain that is configured twice the first
+/// entry counts; the problem names both places.
+Loaded<Assignments> load_assignments(const std::filesystem::path& directory);
 
 /// The text with devices added to the domain's entry, which is made at the end when there is none.
 /// A device that is there already gets the new options. Everything else stays as it was written.
@@ -86,9 +109,6 @@ Result<std::string> with_devices(const std::string& text, const std::string& ori
 Result<std::string> without_devices(const std::string& text, const std::string& origin,
                                     const std::string& domain, const std::vector<Sbdf>& devices);
 
-/// The file of the directory that has the domain's entry, if there is one.
-Result<std::optional<std::filesystem::path>> file_of_domain(const std::filesystem::path& directory,
-                                                            const std::string& domain);
 /// Replaces a file: written beside it, synced, renamed. Its mode stays; a new one gets 0644. An
 /// empty text removes the file.
 Result<void> replace_file(const std::filesystem::path& file, const std::string& text);

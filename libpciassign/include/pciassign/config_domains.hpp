@@ -40,10 +40,22 @@ struct DriverDomain {
 using DriverDomains = std::map<std::string, DriverDomain, std::less<>>;
 
 Result<DriverDomains> parse_driver_domains(std::string_view text, const std::string& origin);
-/// Every *.toml of the directory in the order of their names; a missing directory holds none.
-/// A domain or a device that is configured twice is an error that names both places.
-Result<DriverDomains> load_driver_domains(const std::filesystem::path& directory);
+/// As load_assignments(); of a domain or a device that is configured twice the first entry counts.
+Loaded<DriverDomains> load_driver_domains(const std::filesystem::path& directory);
 /// A domain or a device cannot be both supervised and assigned; the error names both places.
-Result<void> check_overlap(const DriverDomains& domains, const Assignments& assignments);
+Result<void> check_overlap(const DriverDomains& domains, const Assignment& assignment);
+
+/// Both directories, as they are in effect together.
+struct Configured {
+  Assignments assignments;
+  DriverDomains domains;
+  std::vector<Problem> problems;
+
+  /// What is wrong with the entry of a domain that has none in effect; null: nothing.
+  [[nodiscard]] const Problem* problem_of(std::string_view domain) const;
+};
+/// Where a driver domain and an assignment overlap, the driver domain's entry counts. What `former`
+/// had of entries that cannot be read now, or that may be in a file that cannot be, stays.
+Configured load_configured(const Paths& paths, const Configured& former = {});
 
 }  // namespace pciassign::config

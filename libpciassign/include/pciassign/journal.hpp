@@ -62,6 +62,7 @@ struct JournalFault {
   std::filesystem::path file;  ///< The whole path.
   std::optional<Sbdf> device;  ///< By the file's name; not for a stray one.
   std::string why;             ///< For a person; with the file's name.
+  std::string hint;            ///< What to do about it.
 };
 
 /// What was given to whom, from before it is given until it has been taken back. A port: a

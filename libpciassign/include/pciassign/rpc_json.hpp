@@ -21,7 +21,9 @@ boost::json::object to_json(const ChangeResult& value);
 boost::json::object to_json(const DomainResult& value);
 boost::json::object to_json(const VersionResult& value);
 boost::json::object to_json(const CommandInfo& value);
+boost::json::object to_json(const ProblemView& value);
 boost::json::object to_json(const StatusResult& value);
+boost::json::object to_json(const ReloadResult& value);
 boost::json::object to_json(const PlanParams& value);
 boost::json::object to_json(const ExplainParams& value);
 boost::json::object to_json(const AttachParams& value);
@@ -68,7 +70,11 @@ Result<VersionResult> from_json<VersionResult>(const boost::json::value&);
 template <>
 Result<CommandInfo> from_json<CommandInfo>(const boost::json::value&);
 template <>
+Result<ProblemView> from_json<ProblemView>(const boost::json::value&);
+template <>
 Result<StatusResult> from_json<StatusResult>(const boost::json::value&);
+template <>
+Result<ReloadResult> from_json<ReloadResult>(const boost::json::value&);
 template <>
 Result<PlanParams> from_json<PlanParams>(const boost::json::value&);
 template <>

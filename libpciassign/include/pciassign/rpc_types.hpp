@@ -120,6 +120,12 @@ struct RetryView {
   std::optional<double> next_seconds;  ///< Empty: when what is in its way is over.
   unsigned failures = 0;
 };
+/// A file that the daemon cannot use, or only in part. It goes on without.
+struct ProblemView {
+  std::string file;
+  std::string what;  ///< Begins with the file, and says where in it.
+  std::string hint;
+};
 struct StatusResult {
   VersionResult version;
   std::int64_t pid = 0;
@@ -127,6 +133,13 @@ struct StatusResult {
   std::vector<RetryView> retries;
   std::vector<std::string> configured;  ///< Domains with configured assignments.
   std::size_t attachments = 0;
+  std::vector<ProblemView> problems;
+};
+
+/// The answer to `reload`.
+struct ReloadResult {
+  std::vector<std::string> configured;  ///< Domains with configured assignments.
+  std::vector<ProblemView> problems;
 };
 
 /// The `step` notification: a step of request `request` runs, or came to an end.

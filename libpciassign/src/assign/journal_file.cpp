@@ -165,15 +165,21 @@ class FileJournal final : public Journal {
       const auto file = directory_ / name;
       const auto device = detail::device_of_journal_file(name);
       if (!device) {
-        list.push_back({Kind::stray, file, {}, file.string() + " is no journal entry"});
+        list.push_back({Kind::stray,
+                        file,
+                        {},
+                        file.string() + " is no journal entry, and is ignored",
+                        "keep it somewhere else, or remove it"});
         continue;
       }
       const auto record = detail::read_journal_file(file, *device);
       if (!record)
-        list.push_back({Kind::damaged, file, device, record.error().message});
+        list.push_back({Kind::damaged, file, device, record.error().message, record.error().hint});
       else if (*record && (*record)->boot != boot_)
-        list.push_back({Kind::former, file, device,
-                        "the journal entry " + file.string() + " is not of this boot"});
+        list.push_back(
+            {Kind::former, file, device,
+             "the journal entry " + file.string() + " is not of this boot, and is ignored",
+             "pciassignd drops it when it starts"});
     }
     return list;
   }

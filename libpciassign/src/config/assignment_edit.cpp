@@ -234,16 +234,4 @@ Result<std::string> without_devices(const std::string& text, const std::string& 
   return checked(std::move(edited), origin, domain, wanted);
 }
 
-Result<std::optional<std::filesystem::path>> file_of_domain(const std::filesystem::path& directory,
-                                                            const std::string& domain) {
-  const auto all = load_assignments(directory);
-  if (!all) return tl::unexpected<Error>(all.error());
-  const auto found = all->find(domain);
-  if (found == all->end()) return std::nullopt;
-  // file:line:column
-  std::string origin = found->second.origin;
-  for (int i = 0; i < 2; ++i) origin.erase(origin.rfind(':'));
-  return origin;
-}
-
 }  // namespace pciassign::config

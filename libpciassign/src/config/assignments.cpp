@@ -2,10 +2,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 
 #include "pciassign/config.hpp"
 #include "pciassign/config_names.hpp"
-#include "read_file.hpp"
 #include "toml_files.hpp"
 #include "toml_reader.hpp"
 
@@ -52,49 +52,47 @@ Result<Assignment> read_assignment(const std::string& name, const toml::node& no
   return assignment;
 }
 
-Result<void> merge(Assignments& into, const Assignments& from) {
-  for (const auto& [name, assignment] : from) {
-    if (const auto other = into.find(name); other != into.end()) {
-      return fail(ErrorKind::usage, fmt::format("{}: domain {} is configured already at {}",
-                                                assignment.origin, name, other->second.origin));
-    }
-    into.emplace(name, assignment);
-  }
-  return {};
+/// Every entry that can be read, beside those that cannot.
+Loaded<Assignments> read_assignments(std::string_view text, const std::string& origin) {
+  Loaded<Assignments> read;
+  read_entries("domain", text, origin, read.problems,
+               [&](const std::string& name, const toml::node& node) -> Result<void> {
+                 Result<Assignment> assignment = read_assignment(name, node, origin);
+                 if (!assignment) return tl::unexpected<Error>(assignment.error());
+                 read.good.emplace(name, std::move(*assignment));
+                 return {};
+               });
+  return read;
 }
 
 }  // namespace
 
 Result<Assignments> parse_assignments(std::string_view text, const std::string& origin) {
-  Result<toml::table> root = parse_toml(text, origin);
-  if (!root) return tl::unexpected<Error>(root.error());
-  TableReader top(*root, origin, "the top level");
-  const toml::table* domains = top.table("domain");
-  if (auto end = top.end(); !end) return tl::unexpected<Error>(end.error());
-  Assignments assignments;
-  if (domains == nullptr) return assignments;
-  for (const auto& [key, node] : *domains) {
-    const std::string name(key.str());
-    Result<Assignment> assignment = read_assignment(name, node, origin);
-    if (!assignment) return tl::unexpected<Error>(assignment.error());
-    assignments.emplace(name, std::move(*assignment));
-  }
-  return assignments;
+  Loaded<Assignments> read = read_assignments(text, origin);
+  if (!read.problems.empty()) return tl::unexpected<Error>(read.problems.front().error);
+  return std::move(read.good);
 }
 
-Result<Assignments> load_assignments(const std::filesystem::path& directory) {
-  Assignments all;
-  const auto files = toml_files(directory);
-  if (!files) return tl::unexpected<Error>(files.error());
-  for (const std::filesystem::path& file : *files) {
-    const Result<std::string> text = read_file(file);
-    if (!text) return tl::unexpected<Error>(text.error());
-    Result<Assignments> part = parse_assignments(*text, file.string());
-    if (!part) return tl::unexpected<Error>(part.error());
-    if (auto merged = merge(all, *part); !merged) {
-      return tl::unexpected<Error>(merged.error());
+Loaded<Assignments> load_assignments(const std::filesystem::path& directory) {
+  Loaded<Assignments> all;
+  read_toml_files(directory, all.problems, [&](const std::string& file, const std::string& text) {
+    Loaded<Assignments> part = read_assignments(text, file);
+    std::move(part.problems.begin(), part.problems.end(), std::back_inserter(all.problems));
+    for (auto& [name, assignment] : part.good) {
+      if (const auto other = all.good.find(name); other != all.good.end()) {
+        all.problems.push_back(
+            problem_of_entry(file, name,
+                             {ErrorKind::usage,
+                              {},
+                              fmt::format("{}: domain {} is configured already at {}",
+                                          assignment.origin, name, other->second.origin),
+                              {},
+                              0}));
+      } else {
+        all.good.emplace(name, std::move(assignment));
+      }
     }
-  }
+  });
   return all;
 }
 

@@ -3,8 +3,8 @@
 
 #include <algorithm>
 
+#include "add_domain.hpp"
 #include "pciassign/config_domains.hpp"
-#include "read_file.hpp"
 #include "toml_files.hpp"
 #include "toml_reader.hpp"
 
@@ -97,7 +97,8 @@ Result<void> no_common_device(const std::vector<DeviceSpec>& one, const std::str
   return {};
 }
 
-Result<void> add(DriverDomains& all, DriverDomain domain) {
+/// A domain of its name, or of its standby's, or with a device of it is there already.
+Result<void> check_apart(const DriverDomains& all, const DriverDomain& domain) {
   for (const auto& [name, other] : all) {
     if (name == domain.name || name == domain.standby_name() ||
         other.standby_name() == domain.name) {
@@ -108,9 +109,18 @@ Result<void> add(DriverDomains& all, DriverDomain domain) {
         !unique)
       return unique;
   }
-  std::string name = domain.name;
-  all.emplace(std::move(name), std::move(domain));
   return {};
+}
+
+/// Every entry that can be read, beside those that cannot; `all` are of files before.
+void read_driver_domains(std::string_view text, const std::string& origin,
+                         Loaded<DriverDomains>& all) {
+  read_entries("driver-domain", text, origin, all.problems,
+               [&](const std::string& name, const toml::node& node) -> Result<void> {
+                 Result<DriverDomain> domain = read_domain(name, node, origin);
+                 if (!domain) return tl::unexpected<Error>(domain.error());
+                 return add_domain(all.good, std::move(*domain));
+               });
 }
 
 }  // namespace
@@ -119,54 +129,40 @@ std::string_view to_string(DriverClass driver_class) noexcept {
   return driver_class == DriverClass::net ? "net" : "block";
 }
 
+Result<void> add_domain(DriverDomains& all, DriverDomain domain) {
+  if (auto apart = check_apart(all, domain); !apart) return apart;
+  std::string name = domain.name;
+  all.emplace(std::move(name), std::move(domain));
+  return {};
+}
+
 Result<DriverDomains> parse_driver_domains(std::string_view text, const std::string& origin) {
-  Result<toml::table> root = parse_toml(text, origin);
-  if (!root) return tl::unexpected<Error>(root.error());
-  TableReader top(*root, origin, "the top level");
-  const toml::table* domains = top.table("driver-domain");
-  if (auto end = top.end(); !end) return tl::unexpected<Error>(end.error());
-  DriverDomains all;
-  if (domains == nullptr) return all;
-  for (const auto& [key, node] : *domains) {
-    Result<DriverDomain> domain = read_domain(std::string(key.str()), node, origin);
-    if (!domain) return tl::unexpected<Error>(domain.error());
-    if (auto added = add(all, std::move(*domain)); !added)
-      return tl::unexpected<Error>(added.error());
-  }
+  Loaded<DriverDomains> read;
+  read_driver_domains(text, origin, read);
+  if (!read.problems.empty()) return tl::unexpected<Error>(read.problems.front().error);
+  return std::move(read.good);
+}
+
+Loaded<DriverDomains> load_driver_domains(const std::filesystem::path& directory) {
+  Loaded<DriverDomains> all;
+  read_toml_files(directory, all.problems, [&](const std::string& file, const std::string& text) {
+    read_driver_domains(text, file, all);
+  });
   return all;
 }
 
-Result<DriverDomains> load_driver_domains(const std::filesystem::path& directory) {
-  const auto files = toml_files(directory);
-  if (!files) return tl::unexpected<Error>(files.error());
-  DriverDomains all;
-  for (const std::filesystem::path& file : *files) {
-    const Result<std::string> text = read_file(file);
-    if (!text) return tl::unexpected<Error>(text.error());
-    Result<DriverDomains> part = parse_driver_domains(*text, file.string());
-    if (!part) return tl::unexpected<Error>(part.error());
-    for (auto& [name, domain] : *part) {
-      if (auto added = add(all, std::move(domain)); !added)
-        return tl::unexpected<Error>(added.error());
-    }
-  }
-  return all;
-}
-
-Result<void> check_overlap(const DriverDomains& domains, const Assignments& assignments) {
+Result<void> check_overlap(const DriverDomains& domains, const Assignment& assignment) {
   for (const auto& [name, domain] : domains) {
-    for (const auto& [other, assignment] : assignments) {
-      if (other == name || other == domain.standby_name()) {
-        return fail(ErrorKind::usage,
-                    fmt::format("{}: {} is a supervised driver domain, configured at {}",
-                                assignment.origin, other, domain.origin),
-                    "its devices belong into that file");
-      }
-      if (auto unique = no_common_device(assignment.devices, assignment.origin, domain.devices,
-                                         domain.origin);
-          !unique)
-        return unique;
+    if (assignment.domain == name || assignment.domain == domain.standby_name()) {
+      return fail(ErrorKind::usage,
+                  fmt::format("{}: {} is a supervised driver domain, configured at {}",
+                              assignment.origin, assignment.domain, domain.origin),
+                  "its devices belong into that file");
     }
+    if (auto unique =
+            no_common_device(assignment.devices, assignment.origin, domain.devices, domain.origin);
+        !unique)
+      return unique;
   }
   return {};
 }

@@ -35,8 +35,8 @@ class Directory {
   int fd_;
 };
 
-/// The text of a file of sysfs without the newline at its end; empty when it cannot be read. Not for
-/// procfs: one read may give less than there is.
+/// The text of a file of sysfs without the newline at its end; empty when it cannot be read. Not
+/// for procfs: one read may give less than there is.
 std::optional<std::string> read_text(const fs::path& path, std::size_t limit = 1U << 20);
 /// The same of a file that is asked until it says that it has ended: lists of procfs give whole
 /// lines, less than a page at a time.

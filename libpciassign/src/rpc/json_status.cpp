@@ -90,6 +90,19 @@ Result<RetryView> from_json<RetryView>(const json::value& value) {
   return finish(fields, std::move(retry));
 }
 
+json::object to_json(const ProblemView& problem) {
+  return {{"file", problem.file}, {"what", problem.what}, {"hint", problem.hint}};
+}
+template <>
+Result<ProblemView> from_json<ProblemView>(const json::value& value) {
+  ProblemView problem;
+  Fields fields(value);
+  fields.required("file", problem.file)
+      .required("what", problem.what)
+      .optional("hint", problem.hint);
+  return finish(fields, std::move(problem));
+}
+
 json::object to_json(const StatusResult& s) {
   json::array jobs, retries;
   for (const JobView& job : s.jobs) jobs.push_back(to_json(job));
@@ -99,7 +112,8 @@ json::object to_json(const StatusResult& s) {
           {"jobs", std::move(jobs)},
           {"retries", std::move(retries)},
           {"configured", strings(s.configured)},
-          {"attachments", s.attachments}};
+          {"attachments", s.attachments},
+          {"problems", to_json_array(s.problems)}};
 }
 template <>
 Result<StatusResult> from_json<StatusResult>(const json::value& value) {
@@ -110,8 +124,20 @@ Result<StatusResult> from_json<StatusResult>(const json::value& value) {
       .optional("jobs", s.jobs)
       .optional("retries", s.retries)
       .optional("configured", s.configured)
-      .optional("attachments", s.attachments);
+      .optional("attachments", s.attachments)
+      .optional("problems", s.problems);
   return finish(fields, std::move(s));
+}
+
+json::object to_json(const ReloadResult& result) {
+  return {{"configured", strings(result.configured)}, {"problems", to_json_array(result.problems)}};
+}
+template <>
+Result<ReloadResult> from_json<ReloadResult>(const json::value& value) {
+  ReloadResult result;
+  Fields fields(value);
+  fields.optional("configured", result.configured).optional("problems", result.problems);
+  return finish(fields, std::move(result));
 }
 
 }  // namespace pciassign::rpc

@@ -38,8 +38,8 @@ class World::FaultyJournal final : public Journal {
     return faults_.call<Listed>("journal.faults", [&]() -> Listed {
       std::vector<JournalFault> list;
       for (const auto& device : damaged_)
-        list.push_back(
-            {JournalFault::Kind::damaged, device.libxl_key() + ".json", device, words(device)});
+        list.push_back({JournalFault::Kind::damaged, device.libxl_key() + ".json", device,
+                        words(device), "look at it"});
       return list;
     });
   }

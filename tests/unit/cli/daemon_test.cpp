@@ -141,6 +141,23 @@ TEST_F(Introduced, a_failed_domain_that_stays_paused_is_tried_again) {
       eventually([&] { return std::filesystem::is_empty(config.paths.runtime / "paused"); }));
 }
 
+TEST_F(Introduced, status_and_doctor_name_a_damaged_record_and_the_rest_goes_on) {
+  world.damaged_records = {disk};
+  start(assigned("net", {"00:04.0"}));
+  introduce(3, "net");
+  EXPECT_TRUE(attached(nic, 3));
+  const Ran status = pciassign({"status"});
+  EXPECT_EQ(status.status, 0);
+  EXPECT_THAT(status.out, HasSubstr("problem: 0000-00-05-0.json is damaged"));
+  EXPECT_EQ(pciassign({"list"}).status, 0);
+  for (const auto& [file, text] : {std::pair{"sys/hypervisor/type", "xen\n"},
+                                   std::pair{"proc/xen/capabilities", "control_d\n"}}) {
+    std::filesystem::create_directories((directory / "root" / file).parent_path());
+    std::ofstream(directory / "root" / file) << text;
+  }
+  EXPECT_THAT(pciassign({"doctor"}).out, HasSubstr("D-JOURNAL: 0000-00-05-0.json is damaged"));
+}
+
 TEST_F(Introduced, status_tells_of_a_domain_that_waits_for_its_next_try) {
   world.xen.host_info.iommu = false;
   start(assigned("net", {"00:04.0"}));
@@ -187,6 +204,120 @@ TEST_F(Introduced, the_assignment_that_failed_may_be_taken_away) {
     return 0;
   });
   EXPECT_EQ(pauses(3), 1);
+}
+
+/// With real files.
+class Files : public Introduced {
+ protected:
+  Files() {
+    std::filesystem::create_directories(directory / "assignments.d");
+    std::filesystem::create_directories(directory / "domains.d");
+  }
+  void write(const std::string& file, const std::string& text) {
+    std::ofstream(directory / file) << text;
+  }
+  rpc::StatusResult status() {
+    return rpc::from_json<rpc::StatusResult>(client().call("status", {}).value()).value();
+  }
+  rpc::ReloadResult reload() {
+    return rpc::from_json<rpc::ReloadResult>(client().call("reload", {}).value()).value();
+  }
+  static std::string driver_domain(const std::string& name) {
+    return "[driver-domain." + name +
+           "]\nclass = \"net\"\ndevices = [\"00:05.0\"]\nconfig = \"/c\"\nautostart = false\n";
+  }
+  const std::string good = "[domain.net]\ndevices = [\"00:04.0\"]\n";
+};
+
+TEST_F(Files, the_daemon_starts_with_what_can_be_read_and_tells_the_rest) {
+  write("assignments.d/a.toml", "x");
+  write("assignments.d/b.toml", good);
+  write("domains.d/c.toml", "[driver-domain");
+  start_with_files();
+  introduce(3, "net");
+  EXPECT_TRUE(attached(nic, 3));
+  EXPECT_TRUE(logged("config"));
+  const auto told = status().problems;
+  ASSERT_EQ(told.size(), 2U);
+  EXPECT_EQ(told[0].file, directory / "assignments.d/a.toml");
+  EXPECT_EQ(told[1].file, directory / "domains.d/c.toml");
+  EXPECT_THAT(pciassign({"status"}).out, HasSubstr("problem: " + told[0].what));
+  EXPECT_EQ(pciassign({"status", "--json"}).status, 0);
+}
+
+TEST_F(Files, a_domain_whose_entry_is_bad_waits_until_it_is_right) {
+  write("assignments.d/a.toml", "[domain.net]\ndevices = [\n");
+  start_with_files();
+  introduce(3, "net");
+  ASSERT_TRUE(eventually([&] { return logged("attach-failed"); }));
+  EXPECT_EQ(pauses(3), 2);
+  const auto retries = status().retries;
+  ASSERT_EQ(retries.size(), 1U);
+  EXPECT_EQ(retries[0].domain_name, "net");
+  EXPECT_THAT(retries[0].what, HasSubstr("a.toml:"));
+  EXPECT_EQ(reload().problems.size(), 1U);
+  EXPECT_EQ(pauses(3), 2) << "it is not paused once more";
+  write("assignments.d/a.toml", good);
+  EXPECT_TRUE(reload().problems.empty());
+  EXPECT_TRUE(attached(nic, 3));
+  EXPECT_TRUE(eventually([&] { return world.xen.all[3].pause_count == 1; }));
+}
+
+TEST_F(Files, a_domain_goes_on_when_its_bad_entry_is_taken_away) {
+  write("assignments.d/a.toml", "[domain.net]\ndevices = [\n");
+  start_with_files();
+  introduce(3, "net");
+  ASSERT_TRUE(eventually([&] { return logged("attach-failed"); }));
+  std::filesystem::remove(directory / "assignments.d/a.toml");
+  EXPECT_TRUE(reload().problems.empty());
+  EXPECT_EQ(pauses(3), 1);
+}
+
+TEST_F(Files, a_running_domain_whose_entry_is_bad_is_left_alone) {
+  introduce(3, "net", 0);
+  write("assignments.d/a.toml", "[domain.net]\n");
+  start_with_files();
+  EXPECT_EQ(reload().problems.size(), 1U);
+  EXPECT_EQ(pauses(3), 0);
+  EXPECT_FALSE(logged("attach-failed"));
+}
+
+TEST_F(Files, a_reload_keeps_what_a_bad_file_held_before_and_takes_the_rest) {
+  write("assignments.d/a.toml", good);
+  start_with_files();
+  write("assignments.d/a.toml", "nonsense");
+  write("assignments.d/b.toml", "[domain.disk]\ndevices = [\"00:05.0\"]\n");
+  const auto answer = reload();
+  EXPECT_THAT(answer.configured, ::testing::ElementsAre("disk", "net"));
+  ASSERT_EQ(answer.problems.size(), 1U);
+  EXPECT_THAT(answer.problems[0].what, HasSubstr("the former entries stay in effect: net"));
+  EXPECT_NE(answer.problems[0].hint, "");
+  introduce(3, "net");
+  introduce(4, "disk");
+  EXPECT_TRUE(attached(nic, 3));
+  EXPECT_TRUE(attached(disk, 4));
+}
+
+TEST_F(Files, a_driver_domain_with_a_bad_entry_is_not_made_and_one_that_is_stays_supervised) {
+  write("domains.d/a.toml", "[driver-domain.d]\nclass = 1\n");
+  start_with_files();
+  EXPECT_THAT(pciassign({"domain", "start", "d"}).err, HasSubstr("a.toml:2:9"));
+  EXPECT_THAT(pciassign({"domain", "show", "d"}).err, HasSubstr("a.toml:2:9"));
+  write("domains.d/a.toml", driver_domain("d"));
+  EXPECT_TRUE(reload().problems.empty());
+  EXPECT_EQ(pciassign({"domain", "show", "d"}).status, 0);
+  write("domains.d/a.toml", "[driver-domain.d]\nclass = 1\n");
+  EXPECT_EQ(reload().problems.size(), 1U);
+  EXPECT_EQ(pciassign({"domain", "show", "d"}).status, 0);
+}
+
+TEST_F(Files, nobody_creates_a_domain_whose_entry_is_bad) {
+  write("assignments.d/a.toml", "[domain.net]\n");
+  start_with_files();
+  const auto asked =
+      client().call("create-prepare", {{"name", "net"}, {"devices", boost::json::array{}}});
+  ASSERT_FALSE(asked);
+  EXPECT_THAT(asked.error().message, HasSubstr("a.toml:1:1"));
 }
 
 /// What a daemon leaves that dies while it lets a domain go.

@@ -77,7 +77,7 @@ HostFacts sound() {
   rpc::StatusResult status;
   status.version.version = "0.1.0";
   facts.daemon = status;
-  facts.assignments = assigned("net", {"00:04.0"});
+  facts.configured = config::Configured{assigned("net", {"00:04.0"}), {}, {}};
   AttachmentRecord record;
   record.domid = 3;
   facts.journal = {record};
@@ -97,6 +97,20 @@ std::map<std::string, Severity> worst(const HostFacts& facts) {
 TEST(Doctor, a_sound_host_is_sound) {
   for (const auto& [code, severity] : worst(sound())) EXPECT_EQ(severity, Severity::ok) << code;
   EXPECT_GE(worst(sound()).size(), 9U);
+}
+
+config::Problem bad_file(bool minor) {
+  return {.file = "/f",
+          .error = {ErrorKind::usage, {}, "/f:1:1: no", "correct it", 0},
+          .domains = {},
+          .minor = minor};
+}
+
+TEST(Doctor, what_it_found_itself_is_not_told_again_as_the_daemons) {
+  HostFacts facts = sound();
+  facts.configured->problems = {bad_file(false)};
+  facts.daemon->problems = {{"/f", "/f:1:1: no", "correct it"}};
+  EXPECT_EQ(worst(facts)["D-DAEMON"], Severity::ok);
 }
 
 struct Ill {
@@ -132,9 +146,29 @@ TEST(Doctor, each_illness_is_found_and_comes_with_a_remedy) {
          f.daemon->retries = {{"clean up", "", 3, "net", 3.0, 2}};
        }},
       {"D-CONFIG", Severity::refusal,
-       [](HostFacts& f) { f.assignments = fail(ErrorKind::usage, "f.toml:1:1: no"); }},
+       [](HostFacts& f) { f.configured = fail(ErrorKind::usage, "f.toml:1:1: no"); }},
+      {"D-CONFIG", Severity::refusal,
+       [](HostFacts& f) { f.configured->problems = {bad_file(false)}; }},
+      {"D-CONFIG", Severity::warning,
+       [](HostFacts& f) { f.configured->problems = {bad_file(true)}; }},
+      {"D-DAEMON", Severity::warning,
+       [](HostFacts& f) {
+         f.daemon->problems = {{"/g", "/g: no", "correct it"}};
+       }},
+      {"D-JOURNAL", Severity::refusal,
+       [](HostFacts& f) {
+         f.journal_faults->push_back({JournalFault::Kind::damaged, "/j/0000-00-04-0.json",
+                                      Sbdf{0, 0, 4, 0}, "bad", "look"});
+       }},
+      {"D-JOURNAL", Severity::warning,
+       [](HostFacts& f) {
+         f.journal_faults->push_back(
+             {JournalFault::Kind::stray, "/j/note", {}, "stray", "move it"});
+       }},
+      {"D-JOURNAL", Severity::refusal,
+       [](HostFacts& f) { f.journal_faults = fail(ErrorKind::failed, "no folder"); }},
       {"D-ABSENT", Severity::warning,
-       [](HostFacts& f) { f.assignments = assigned("net", {"00:09.0"}); }},
+       [](HostFacts& f) { f.configured->assignments = assigned("net", {"00:09.0"}); }},
       {"D-NODES", Severity::warning,
        [](HostFacts& f) { f.nodes.emplace_back("/libxl/pci/x", 99); }},
       {"D-RIGHTS", Severity::refusal,
@@ -188,6 +222,20 @@ TEST_F(DoctorCommand, collects_from_the_host_and_ends_with_the_worst) {
   EXPECT_THAT(ran.out, HasSubstr("✓ D-MODPROBE"));
   EXPECT_THAT(ran.out, HasSubstr("✓ D-INITRAMFS"));
   EXPECT_THAT(ran.out, HasSubstr("✗ D-DAEMON"));
+
+  // The places that the daemon's own file names, and both of them.
+  std::ofstream(directory / "pciassignd.toml")
+      << "[paths]\nassignments = \"" << (directory / "a").string() << "\"\ndomains = \""
+      << (directory / "d").string() << "\"\n";
+  put("/../a/.#net.toml", "");
+  EXPECT_THAT(pciassign({"doctor"}).out, HasSubstr("! D-CONFIG"));
+  put("/../d/bad.toml", "[driver-domain");
+  EXPECT_THAT(pciassign({"doctor"}).out,
+              HasSubstr("✗ D-CONFIG: " + (directory / "d/bad.toml:1:").string()));
+  std::ofstream(directory / "pciassignd.toml") << "nonsense";
+  const Ran bad = pciassign({"doctor"});
+  EXPECT_THAT(bad.out, HasSubstr("✗ D-CONFIG: " + (directory / "pciassignd.toml:1:").string()));
+  EXPECT_THAT(bad.out, HasSubstr("✓ D-MODULE"));
 }
 
 TEST_F(DoctorCommand, explain_shows_every_check) {

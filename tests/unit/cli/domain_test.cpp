@@ -123,6 +123,7 @@ class Domain : public DaemonTest {
     daemon.methods["reload"] = [this](const json::object&) -> Result<json::value> {
       daemon.calls.emplace_back("reload");
       if (failing == "reload") return fail(ErrorKind::usage, "it does not like it");
+      if (on_reload) return on_reload();
       return json::value(nullptr);
     };
     daemon.methods["list"] = [this](const json::object&) -> Result<json::value> {
@@ -166,6 +167,7 @@ class Domain : public DaemonTest {
   const fs::path root, domains = directory / "domains.d", state = directory / "lib";
   rpc::DriverDomainView view;
   std::string failing;
+  std::function<Result<json::value>()> on_reload;
   StandIn daemon;
 };
 
@@ -179,8 +181,8 @@ TEST_F(Domain, create_writes_everything_and_has_the_daemon_start_it) {
   EXPECT_THAT(daemon.calls, ElementsAre("reload", "driver-domain-start net1"));
 
   const auto all = config::load_driver_domains(domains);
-  ASSERT_TRUE(all) << all.error().message;
-  const config::DriverDomain& entry = all->at("net1");
+  ASSERT_TRUE(all.problems.empty()) << all.problems.front().error.message;
+  const config::DriverDomain& entry = all.good.at("net1");
   EXPECT_EQ(entry.devices.front().str(), "0000:00:04.0");
   EXPECT_TRUE(entry.standby);
   EXPECT_TRUE(entry.autostart);
@@ -211,7 +213,7 @@ TEST_F(Domain, without_the_daemon_one_can_be_made_for_later) {
   ASSERT_EQ(ran.status, 0) << ran.err;
   EXPECT_THAT(ran.err, HasSubstr("pciassignd is not running; it reads the entry when it starts"));
   EXPECT_THAT(ran.out, HasSubstr("is defined"));
-  EXPECT_FALSE(config::load_driver_domains(domains)->at("net1").autostart);
+  EXPECT_FALSE(config::load_driver_domains(domains).good.at("net1").autostart);
 
   ran = pciassign({"domain", "list"});
   ASSERT_EQ(ran.status, 0) << ran.err;
@@ -504,7 +506,7 @@ TEST_F(Domain, remove_is_refused_while_guests_depend_on_it) {
   EXPECT_THAT(ran.out, HasSubstr("stop it (domain 5)"));
   EXPECT_THAT(left(), Not(IsEmpty()));
   EXPECT_EQ(pciassign({"domain", "remove", "net1", "--force", "--json"}).status, 0);
-  EXPECT_THAT(daemon.calls, ElementsAre("driver-domain-stop net1", "reload"));
+  EXPECT_THAT(daemon.calls, ElementsAre("reload", "driver-domain-stop net1", "reload"));
   EXPECT_THAT(left(), IsEmpty());
   EXPECT_EQ(pciassign({"domain", "remove", "net1"}).status, 3);
 }
@@ -518,6 +520,72 @@ TEST_F(Domain, remove_leaves_it_all_where_the_daemon_refuses) {
     EXPECT_NE(pciassign({"domain", "remove", "net1"}).status, 0);
     EXPECT_EQ(left(), before) << method;
   }
+}
+
+TEST_F(Domain, remove_asks_before_it_stops_and_starts_again_what_has_to_stay) {
+  start_stand_in();
+  ASSERT_EQ(create().status, 0);
+  const auto before = left();
+  daemon.calls.clear();
+  failing = "reload";
+  EXPECT_NE(pciassign({"domain", "remove", "net1"}).status, 0);
+  EXPECT_THAT(daemon.calls, ElementsAre("reload"));
+  failing.clear();
+  daemon.calls.clear();
+  on_reload = [n = 0]() mutable {
+    return ++n == 1 ? Result<json::value>(json::value(nullptr))
+                    : Result<json::value>(fail(ErrorKind::usage, "not any more"));
+  };
+  const Ran ran = pciassign({"domain", "remove", "net1"});
+  EXPECT_NE(ran.status, 0);
+  EXPECT_THAT(ran.err, HasSubstr("not any more; net1 is started again"));
+  EXPECT_THAT(daemon.calls, ElementsAre("reload", "driver-domain-stop net1", "reload",
+                                        "driver-domain-start net1"));
+  EXPECT_EQ(left(), before);
+}
+
+TEST_F(Domain, a_bad_file_of_others_is_in_nobodys_way) {
+  put_file(domains / "bad.toml", "[driver-domain.other]\nnonsense");
+  put_file(directory / "assignments.d/bad.toml", "[domain.guest]\n");
+  Ran ran = create({"--no-start"});
+  ASSERT_EQ(ran.status, 0) << ran.err;
+  EXPECT_THAT(ran.err,
+              AllOf(HasSubstr("domains.d/bad.toml:2:"), HasSubstr("assignments.d/bad.toml:1:1")));
+  ran = pciassign({"domain", "list"});
+  EXPECT_EQ(ran.status, 0);
+  EXPECT_THAT(ran.out, HasSubstr("net1"));
+  EXPECT_THAT(ran.err, HasSubstr("domains.d/bad.toml:2:"));
+  start_stand_in();
+  EXPECT_EQ(pciassign({"domain", "remove", "net1"}).status, 0);
+  EXPECT_THAT(left(), ElementsAre(domains / "bad.toml"));
+}
+
+TEST_F(Domain, where_its_own_entry_is_bad_a_domain_is_neither_made_nor_removed) {
+  start_stand_in();
+  ASSERT_EQ(create().status, 0);
+  fs::remove(domains / "net1.toml");
+  put_file(domains / "all.toml", "[driver-domain.net1]\nnonsense");
+  daemon.calls.clear();
+  for (const Ran& ran : {create(), pciassign({"domain", "remove", "net1"})}) {
+    EXPECT_EQ(ran.status, 2);
+    EXPECT_THAT(ran.err, HasSubstr("all.toml:2:"));
+  }
+  EXPECT_THAT(daemon.calls, IsEmpty());
+  EXPECT_TRUE(fs::exists(state / "domains/net1/kernel"));
+}
+
+TEST_F(Domain, an_entry_that_the_daemon_cannot_use_is_taken_back) {
+  start_stand_in();
+  on_reload = [this]() -> Result<json::value> {
+    const std::string entry = domains / "net1.toml";
+    if (!fs::exists(entry)) return json::value(rpc::to_json(rpc::ReloadResult{}));
+    return json::value(rpc::to_json(rpc::ReloadResult{{}, {{entry, entry + ": no", "hint"}}}));
+  };
+  const Ran ran = create();
+  EXPECT_EQ(ran.status, 2);
+  EXPECT_THAT(ran.err, HasSubstr("net1.toml: no; nothing of it was left"));
+  EXPECT_THAT(left(), IsEmpty());
+  EXPECT_THAT(daemon.calls, ElementsAre("reload", "reload"));
 }
 
 TEST_F(Domain, an_entry_among_others_is_left_to_a_person) {

@@ -47,6 +47,24 @@ DaemonTest::~DaemonTest() {
 }
 
 void DaemonTest::start(config::Assignments assignments, config::DriverDomains domains) {
+  start([&](daemon::Core& core) {
+    core.set_assignments(std::move(assignments), std::move(domains));
+  });
+}
+
+void DaemonTest::start_with_files() {
+  config.paths.assignments = directory / "assignments.d";
+  config.paths.domains = directory / "domains.d";
+  start([this](daemon::Core& core) {
+    core.read_domains(config.paths);
+    core.commands().read_configuration = [this, &core]() -> Result<void> {
+      core.read_domains(config.paths);
+      return {};
+    };
+  });
+}
+
+void DaemonTest::start(const std::function<void(daemon::Core&)>& configure) {
   // Without the worker thread: the simulated ports belong to one thread.
   reactor_ = std::make_unique<daemon::Reactor>(daemon::Reactor::Worker::none);
   ++starts_;
@@ -54,7 +72,7 @@ void DaemonTest::start(config::Assignments assignments, config::DriverDomains do
   core_ = std::make_unique<daemon::Core>(
       *reactor_, Ports{ports.xen, ports.store, ports.pci, ports.journal, *clock_}, config, boot,
       log_, daemons_xl ? daemons_xl(*reactor_) : nullptr);
-  core_->set_assignments(std::move(assignments), std::move(domains));
+  configure(*core_);
   core_->server().on_line = [this](std::uint64_t session, std::string_view way,
                                    std::string_view line) { keep_message(session, way, line); };
   auto listening = daemon::listen_at(config.paths.socket);

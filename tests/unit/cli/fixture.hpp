@@ -33,6 +33,8 @@ class DaemonTest : public ::testing::Test {
 
   /// Call in the test after the machine was set up.
   void start(config::Assignments assignments = {}, config::DriverDomains domains = {});
+  /// With what assignments.d and domains.d of `directory` hold, which `reload` reads again.
+  void start_with_files();
   /// Ends the daemon as SIGTERM does; start() may follow.
   void stop();
   /// Ends the daemon as kill -9 does, except that nothing is torn.
@@ -83,6 +85,7 @@ class DaemonTest : public ::testing::Test {
   std::function<std::unique_ptr<daemon::Xl>(daemon::Reactor&)> daemons_xl;
 
  private:
+  void start(const std::function<void(daemon::Core&)>& configure);
   void run_thread();
   /// For the check of every message against the schemas, when all tests are over.
   void keep_message(std::uint64_t session, std::string_view way, std::string_view text);
