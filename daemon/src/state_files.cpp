@@ -27,11 +27,13 @@ std::vector<std::string> lines_of(const fs::path& file) {
   return lines;
 }
 
-std::vector<fs::path> files_in(const fs::path& directory) {
+/// Those that are named as ours are; others are left alone.
+std::vector<fs::path> files_in(const fs::path& directory, bool (*is_ours)(const std::string&)) {
   std::vector<fs::path> files;
   std::error_code ec;
   for (fs::directory_iterator at(directory, ec), end; !ec && at != end; at.increment(ec))
-    if (fs::is_regular_file(at->symlink_status(ec))) files.push_back(at->path());
+    if (is_ours(at->path().filename()) && fs::is_regular_file(at->symlink_status(ec)))
+      files.push_back(at->path());
   std::sort(files.begin(), files.end());
   return files;
 }
@@ -41,6 +43,19 @@ std::optional<DomId> domid_of(const std::string& name) {
   const char* end = name.data() + name.size();
   const auto [at, error] = std::from_chars(name.data(), end, domid);
   return error == std::errc{} && at == end ? std::optional(domid) : std::nullopt;
+}
+
+bool is_domid(const std::string& name) {
+  return domid_of(name).has_value();
+}
+
+/// "8-4-4-4-12", as DomainInfo::uuid_str() writes it.
+bool is_uuid(const std::string& name) {
+  constexpr std::string_view form = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
+  return name.size() == form.size() &&
+         std::equal(name.begin(), name.end(), form.begin(), [](char c, char wanted) {
+           return wanted == '-' ? c == '-' : (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+         });
 }
 
 /// The note was written since the domain was started, which libxl writes as seconds of the epoch.
@@ -111,8 +126,10 @@ Result<std::vector<StateFiles::Settled>> StateFiles::settle(const fs::path& dire
     fs::remove(file, ec);
     settled.push_back({file, false, std::move(why)});
   };
-  for (const char* kind : {"paused", "created"}) {
-    for (const fs::path& file : files_in(directory / kind)) {
+  using IsOurs = bool (*)(const std::string&);
+  for (const auto& [kind, is_ours] :
+       {std::pair<std::string_view, IsOurs>{"paused", is_domid}, {"created", is_uuid}}) {
+    for (const fs::path& file : files_in(directory / kind, is_ours)) {
       const std::vector<std::string> lines = lines_of(file);
       const fs::path place = directory_ / kind / file.filename();
       std::error_code ec;
@@ -120,9 +137,8 @@ Result<std::vector<StateFiles::Settled>> StateFiles::settle(const fs::path& dire
         if (lines.front() != std::string(kBoot) + boot_) drop(file, "it is of another boot");
         continue;
       }
-      const auto ours = kind == std::string_view("paused")
-                            ? is_pause_of_this_boot(file, lines, xen, store)
-                            : has_marked_device(store, file.filename());
+      const auto ours = kind == "paused" ? is_pause_of_this_boot(file, lines, xen, store)
+                                         : has_marked_device(store, file.filename());
       if (!ours) return tl::unexpected<Error>(ours.error());
       if (!*ours) {
         drop(file, "it does not say of which boot it is, and no domain proves that it is of this");

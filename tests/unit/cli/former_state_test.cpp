@@ -123,6 +123,17 @@ TEST_F(FormerState, devices_of_create_are_taken_over_only_with_a_mark_of_this_bo
   EXPECT_FALSE(fs::exists(file));
 }
 
+TEST_F(FormerState, files_that_are_not_named_as_ours_are_left_alone) {
+  for (const auto& directory : {config.paths.state, config.paths.runtime})
+    for (const char* name : {"paused/note", "paused/3~", "created/note", "created/3", "other/3"})
+      write(directory / name, "mine");
+  settle();
+  EXPECT_EQ(lines, "");
+  for (const auto& directory : {config.paths.state, config.paths.runtime})
+    for (const char* name : {"paused/note", "paused/3~", "created/note", "created/3", "other/3"})
+      EXPECT_TRUE(fs::exists(directory / name)) << name;
+}
+
 TEST_F(FormerState, devices_of_create_of_another_boot_are_not_given_again) {
   write(config.paths.runtime / "created" / uuid,
         std::string("boot ") + kFormerBoot + "\n0000:00:04.0\n");
