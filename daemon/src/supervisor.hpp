@@ -103,6 +103,7 @@ class Supervisor {
                       const std::set<DomId>& backends);
   std::optional<Replacement> plan_of(const Dependent& dependent, const Entry& entry,
                                      std::vector<Dependent>& planned);
+  bool is_from_our_file(const Entry& entry, DomId domid);
   void find_namesake(const Entry& entry, supervision::Facts& facts);
   void watch_namesake(Entry& entry, const supervision::Facts& facts);
   void watch_agents(Entry& entry, const supervision::Facts& facts);

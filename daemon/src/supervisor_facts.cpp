@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <ctime>
+#include <fstream>
 
 #include "supervisor.hpp"
 
@@ -32,6 +33,14 @@ std::string bounded(std::string text) {
   for (char& c : text)
     if (static_cast<unsigned char>(c) < 0x20 || static_cast<unsigned char>(c) >= 0x7f) c = '?';
   return text;
+}
+
+/// Of a file for xl; nothing where there is none.
+std::string text_of(const std::filesystem::path& file) {
+  std::error_code ec;
+  if (!std::filesystem::is_regular_file(file, ec)) return {};
+  std::ifstream in(file);
+  return {std::istreambuf_iterator<char>(in), {}};
 }
 
 std::string time_of_day() {
@@ -106,10 +115,29 @@ void Supervisor::find_namesake(const Entry& entry, Facts& facts) {
     if (facts.domains.contains(info.uuid_str())) continue;
     if (read(fmt::format("/local/domain/{}/name", info.domid)) != entry.core.config().name)
       continue;
-    facts.namesake = {info.uuid_str(), info.domid,
-                      known_state(read(agent_path(info.domid) + "/state"))};
+    facts.namesake = {info.uuid_str(), info.domid, {}};
+    if (is_from_our_file(entry, info.domid))
+      facts.namesake->agent = known_state(read(agent_path(info.domid) + "/state"));
     return;
   }
+}
+
+/// What its agent says a domain can say of itself, whoever it is. What it was built from libxl has
+/// written down where only dom0 writes: that stands in the entry's file for xl.
+bool Supervisor::is_from_our_file(const Entry& entry, DomId domid) {
+  const std::string vm = read(fmt::format("/local/domain/{}/vm", domid));
+  if (vm.empty()) return false;
+  const std::string config = text_of(entry.core.config().config);
+  bool any = false;
+  for (const char* part : {"/image/kernel", "/image/ramdisk"}) {
+    const std::string path = read(vm + part);
+    if (path.empty()) continue;
+    any = true;
+    if (config.find('"' + path + '"') == std::string::npos &&
+        config.find('\'' + path + '\'') == std::string::npos)
+      return false;
+  }
+  return any;
 }
 
 /// Its end wakes us by itself, and so does its agent; another name does not.

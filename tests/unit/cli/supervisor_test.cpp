@@ -366,9 +366,34 @@ TEST_F(Namesake, of_one_that_does_not_start_by_itself_is_nobodys_business) {
   expect_untouched(1);
 }
 
+TEST_F(Namesake, that_says_that_it_is_ours_but_was_not_made_from_our_file_is_a_stranger) {
+  entry.config = directory / "net/domain.cfg";
+  std::filesystem::create_directories(entry.config.parent_path());
+  std::ofstream(entry.config) << "kernel = \"/our/kernel\"\nramdisk = \"/our/initramfs\"\n";
+  for (const char* ramdisk : {"/its/initramfs", "/our"}) {
+    add_namesake(0);
+    world.store.put("/local/domain/50/vm", "/vm/50");
+    world.store.put("/vm/50/image/kernel", "/our/kernel");
+    world.store.put("/vm/50/image/ramdisk", ramdisk);
+    supervise();
+    ASSERT_TRUE(reaches("blocked"));
+    say(50, "waiting");
+    say(50, "ready");
+    EXPECT_EQ(view().state, "blocked");
+    EXPECT_FALSE(on_loop([&] { return world.xen.all[50].has_rights(); }));
+    stop();
+  }
+}
+
 TEST_F(Namesake, that_was_made_from_our_file_is_adopted_when_its_agent_speaks) {
   entry.autostart = false;
+  entry.config = directory / "net/domain.cfg";
+  std::filesystem::create_directories(entry.config.parent_path());
+  std::ofstream(entry.config) << "kernel = \"/our/kernel\"\nramdisk = '/our/initramfs'\n";
   add_namesake(0);
+  world.store.put("/local/domain/50/vm", "/vm/50");
+  world.store.put("/vm/50/image/kernel", "/our/kernel");
+  world.store.put("/vm/50/image/ramdisk", "/our/initramfs");
   supervise();
   EXPECT_EQ(view().state, "stopped");
   say(50, "waiting");
