@@ -15,20 +15,6 @@ namespace {
 
 constexpr std::size_t kMaxRecordBytes = std::size_t{1} << 20;
 
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  [[nodiscard]] int get() const { return fd_; }
-
- private:
-  int fd_;
-};
-
 tl::unexpected<Error> damaged(const fs::path& file, const std::string& why) {
   return fail(ErrorKind::busy, "the journal entry " + file.string() + " is damaged (" + why + ")",
               "check what its device and domain still hold, then remove the file", "E-OWNED");
@@ -80,7 +66,7 @@ Result<std::vector<std::string>> journal_names(const fs::path& directory) {
 
 Result<std::optional<AttachmentRecord>> read_journal_file(const fs::path& file,
                                                           const Sbdf& device) {
-  const Descriptor open(::open(file.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+  const Descriptor open(file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
   if (open.get() < 0) {
     if (errno == ENOENT) return std::nullopt;
     return damaged(file, fail_errno("it cannot be opened").value().message);

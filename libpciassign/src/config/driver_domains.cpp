@@ -100,8 +100,8 @@ Result<void> no_common_device(const std::vector<DeviceSpec>& one, const std::str
 /// A domain of its name, or of its standby's, or with a device of it is there already.
 Result<void> check_apart(const DriverDomains& all, const DriverDomain& domain) {
   for (const auto& [name, other] : all) {
-    if (name == domain.name || name == domain.standby_name() ||
-        other.standby_name() == domain.name) {
+    // None is called as another's standby: DriverDomainName has no such names.
+    if (name == domain.name) {
       return fail(ErrorKind::usage, fmt::format("{}: driver domain {} is configured already at {}",
                                                 domain.origin, domain.name, other.origin));
     }

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <tuple>
 
 namespace pciassign::config {
@@ -48,20 +49,16 @@ Result<std::string> read_open(int fd, const std::string& name) {
   if (::fstat(fd, &file) != 0) return tl::unexpected<Error>(cannot_read(name, errno));
   if (auto regular = check_regular(file, name); !regular)
     return tl::unexpected<Error>(regular.error());
-  std::string text(kMostFileBytes + 1, '\0');
-  std::size_t size = 0;
-  while (size < text.size()) {
-    const ssize_t n = ::read(fd, text.data() + size, text.size() - size);
+  std::string text;
+  std::array<char, 4096> part;
+  while (text.size() <= kMostFileBytes) {
+    const ssize_t n = ::read(fd, part.data(), part.size());
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return tl::unexpected<Error>(cannot_read(name, errno));
-    if (n == 0) break;
-    size += static_cast<std::size_t>(n);
+    if (n == 0) return text;
+    text.append(part.data(), static_cast<std::size_t>(n));
   }
-  if (size > kMostFileBytes)
-    return tl::unexpected<Error>(unusable(name + ": it is too large"));  // It grew.
-  text.resize(size);
-  text.shrink_to_fit();
-  return text;
+  return tl::unexpected<Error>(unusable(name + ": it is too large"));  // It grew.
 }
 
 /// No text: the file went away after its name was read.

@@ -12,21 +12,6 @@
 namespace pciassign::detail {
 namespace {
 
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  Descriptor(const fs::path& path, int flags) : fd_(::open(path.c_str(), flags | O_CLOEXEC)) {}
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  [[nodiscard]] int get() const { return fd_; }
-
- private:
-  int fd_;
-};
-
 /// What a short read means.
 enum class Short { end, nothing };
 
@@ -58,6 +43,12 @@ std::optional<std::uint64_t> number_of(const std::optional<std::string>& text) {
 }
 
 }  // namespace
+
+Descriptor::Descriptor(const fs::path& path, int flags)
+    : fd_(::open(path.c_str(), flags | O_CLOEXEC)) {}
+Descriptor::~Descriptor() {
+  if (fd_ >= 0) ::close(fd_);
+}
 
 Directory::Directory(const fs::path& path)
     : fd_(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)) {}

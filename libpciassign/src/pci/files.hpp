@@ -15,6 +15,20 @@ namespace pciassign::detail {
 
 namespace fs = std::filesystem;
 
+/// An open file, closed at the end; below 0: it could not be opened.
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  Descriptor(const fs::path& path, int flags);
+  ~Descriptor();
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  [[nodiscard]] int get() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
 /// An open directory: what is read of one device costs no walk of the whole path each time.
 class Directory {
  public:
