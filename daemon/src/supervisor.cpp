@@ -18,11 +18,6 @@ using supervision::Told;
 /// One look leads to another where something was done at once; never endlessly.
 constexpr int kMostLooks = 4;
 
-std::string read_text(const fs::path& file) {
-  std::ifstream in(file);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
 }  // namespace
 
 Supervisor::Supervisor(Reactor& reactor, Toolstack& toolstack, Scheduler& scheduler,
@@ -212,7 +207,7 @@ supervision::State Supervisor::restore(const config::DriverDomain& config,
                                        const std::string& name) {
   const auto file = [&](const fs::path& directory) { return directory / name; };
   for (const fs::path& directory : {places_.state, places_.history}) {
-    const std::string text = read_text(file(directory));
+    const std::string text = text_of(file(directory));
     const auto boot = supervision::boot_of(text);
     if (boot && *boot == places_.boot)
       return supervision::read_state(text, places_.boot, config.autostart);
@@ -223,7 +218,7 @@ supervision::State Supervisor::restore(const config::DriverDomain& config,
                                file(directory).string()),
                    {{"domain", config.name}, {"file", file(directory).string()}});
   }
-  return supervision::read_state(read_text(file(places_.history)), places_.boot, config.autostart);
+  return supervision::read_state(text_of(file(places_.history)), places_.boot, config.autostart);
 }
 
 /// Before anything is done: what is done without being written down nobody would take up again.

@@ -108,6 +108,9 @@ class Supervisor {
   void watch_namesake(Entry& entry, const supervision::Facts& facts);
   void watch_agents(Entry& entry, const supervision::Facts& facts);
   void follow(Entry& entry, std::set<std::string> paths);
+  /// Of a file; empty where there is none.
+  static std::string text_of(const std::filesystem::path& file);
+  /// Of a node; empty where there is none.
   std::string read(const std::string& path);
 
   void settle_later();

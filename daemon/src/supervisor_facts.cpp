@@ -35,14 +35,6 @@ std::string bounded(std::string text) {
   return text;
 }
 
-/// Of a file for xl; nothing where there is none.
-std::string text_of(const std::filesystem::path& file) {
-  std::error_code ec;
-  if (!std::filesystem::is_regular_file(file, ec)) return {};
-  std::ifstream in(file);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
 std::string time_of_day() {
   const std::time_t now = std::time(nullptr);
   std::tm parts{};
@@ -56,6 +48,13 @@ std::string time_of_day() {
 
 std::string Supervisor::token_of(const Entry& entry) {
   return std::string(kToken) + entry.core.config().name;
+}
+
+std::string Supervisor::text_of(const std::filesystem::path& file) {
+  std::error_code ec;
+  if (!std::filesystem::is_regular_file(file, ec)) return {};
+  std::ifstream in(file);
+  return {std::istreambuf_iterator<char>(in), {}};
 }
 
 std::string Supervisor::read(const std::string& path) {
