@@ -189,7 +189,7 @@ guest_disk() {
 			[ -e \$disk ] && basename \$disk | sed 's/c[0-9]*n/n/' && exit
 		done
 		for disk in /sys/block/sd*; do
-			readlink \$disk | grep -q /$(basename "$2")/ && basename \$disk && exit
+			readlink \$disk | grep /$(basename "$2")/ >/dev/null && basename \$disk && exit
 		done
 		exit 1"
 }
@@ -203,7 +203,7 @@ check_disk() {
 	wanted=$(sha256sum <"$file")
 	got=$(guest run "$guest" "cat /dev/$disk | sha256sum")
 	assert_equal "content of $disk" "$wanted" "$got"
-	seq -f "%015.0f" "$RANDOM" 1000000 | head -c 1048576 >/tmp/written
+	head -c 1048576 < <(seq -f "%015.0f" "$RANDOM" 1000000) >/tmp/written
 	must guest run -i "$guest" "cat >/tmp/written && dd if=/tmp/written of=/dev/$disk bs=64k seek=32 conv=fsync 2>/dev/null" </tmp/written
 	cmp --ignore-initial=0:2097152 --bytes=1048576 /tmp/written "$file" || fail "the host does not see what the guest wrote"
 	got=$(guest run "$guest" "echo 3 >/proc/sys/vm/drop_caches; cat /dev/$disk | sha256sum")

@@ -8,8 +8,8 @@ kmemleak=/sys/kernel/debug/kmemleak
 mountpoint --quiet /sys/kernel/debug || must mount -t debugfs debugfs /sys/kernel/debug
 
 [[ -r $kmemleak ]] || fail "this is not the debug kernel"
-dmesg | grep -q 'KernelAddressSanitizer initialized' || fail "KASAN is not at work"
-grep -q '^ *debug_locks: *1' /proc/lockdep_stats || fail "lockdep is off before anything ran: $(dmesg | grep -m 1 -A 20 -E 'WARNING:|BUG:')"
+grep -q 'KernelAddressSanitizer initialized' < <(dmesg) || fail "KASAN is not at work"
+grep -q '^ *debug_locks: *1' /proc/lockdep_stats || fail "lockdep is off before anything ran: $(grep -m 1 -A 20 -E 'WARNING:|BUG:' < <(dmesg))"
 # What the system itself left is not the scenario's.
 echo scan >"$kmemleak"
 echo clear >"$kmemleak"

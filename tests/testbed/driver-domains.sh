@@ -71,7 +71,7 @@ wait_domain() {
 front() {
 	local id
 	id=$(xl domid "$1") || return
-	echo "/local/domain/$id/device/$2/$(xenstore-list "/local/domain/$id/device/$2" | sort -n | head -n 1)"
+	echo "/local/domain/$id/device/$2/$(xenstore-list "/local/domain/$id/device/$2" | sort -n | sed -n 1p)"
 }
 
 # wait_front SECONDS GUEST KIND: until it has a device of this kind; $path is its directory.

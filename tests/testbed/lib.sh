@@ -155,12 +155,11 @@ rangeset() {
 	debug_key q | awk -v id="$1" -v name="$2" '
 		{ sub(/\r$/, "") }
 		/General information for domain/ { here = ($0 ~ ("for domain " id ":")) }
-		here && index($0, name " ") && match($0, /\{.*\}/) {
+		here && !found && index($0, name " ") && match($0, /\{.*\}/) {
 			found = 1
 			set = substr($0, RSTART + 1, RLENGTH - 2)
 			gsub(/^ +| +$/, "", set)
 			print set
-			exit
 		}
 		END { if (!found) exit 1 }'
 }
@@ -248,7 +247,8 @@ guest_network_below() {
 	local guest=$1 device=$2
 	must guest until "$guest" 60 "ls -d $device/net/*"
 	must guest run "$guest" "
-		interface=\$(ls $device/net/ | head -n 1)
+		set -- $device/net/*
+		interface=\${1##*/}
 		ip link set \$interface up
 		guest-agent --wait $((60 * TESTBED_SLOW)) \"grep -q 1 /sys/class/net/\$interface/carrier\"
 		ip addr replace 10.0.2.15/24 dev \$interface

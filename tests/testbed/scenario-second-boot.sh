@@ -87,7 +87,7 @@ put_former() {
 
 # dropped LOG FILE SBDF: LOG has a warning that names all three.
 dropped() {
-	grep -E ' warning former-record: ' "$1" | grep -F "$2" | grep -F "$3" | grep -qw one ||
+	grep -qw one < <(grep -E ' warning former-record: ' "$1" | grep -F "$2" | grep -F "$3") ||
 		fail "the log does not say that $2 of $3 was dropped: $(grep former-record "$1")"
 }
 

@@ -169,8 +169,9 @@ for round in 1 2 3; do
 	if ((ours == 0)); then winner=$one loser=$two by=pciassign; else winner=$two loser=$one by=xl; fi
 	echo "   round $round: $by gives it to domain $winner"
 	assert_owner "$disk" "$winner"
-	! xenstore-ls "/local/domain/0/backend/pci/$loser" | grep -q "$disk" || fail "domain $loser was told of $disk as well"
-	in_ranges 16 "$(device_pages "$disk" | head -n 1 | cut -d - -f 1)" "$(rangeset "$loser" 'I/O Memory')" &&
+	grep -q "$disk" < <(xenstore-ls "/local/domain/0/backend/pci/$loser" 2>&1) && fail "domain $loser was told of $disk as well"
+	read -r pages < <(device_pages "$disk")
+	in_ranges 16 "${pages%-*}" "$(rangeset "$loser" 'I/O Memory')" &&
 		fail "domain $loser has the memory of $disk as well"
 	# The driver of the guest has to be there before its device goes.
 	if ((ours == 0)); then

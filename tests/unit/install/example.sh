@@ -43,7 +43,8 @@ done
 read -r -a compile < <(pkg-config --cflags pciassign)
 read -r -a link < <(pkg-config --libs pciassign)
 "$compiler" -Wall -Wextra -Werror "$@" "${compile[@]}" "$example" "${link[@]}" -o "$tree/devices"
-objdump -p "$tree/devices" | grep -q 'NEEDED *libpciassign.so.0$' || fail "the example does not ask for libpciassign.so.0"
+needed=$(objdump -p "$tree/devices" | awk '$1 == "NEEDED" { print $2 }')
+grep -qx 'libpciassign\.so\.0' <<<"$needed" || fail "the example does not ask for libpciassign.so.0, but for: ${needed//$'\n'/ }"
 
 device=$tree/machine/sys/devices/pci0000:00/0000:00:04.0
 mkdir -p "$device" "$tree/machine/sys/bus/pci/devices"
