@@ -169,7 +169,7 @@ for round in 1 2 3; do
 	if ((ours == 0)); then winner=$one loser=$two by=pciassign; else winner=$two loser=$one by=xl; fi
 	echo "   round $round: $by gives it to domain $winner"
 	assert_owner "$disk" "$winner"
-	grep -q "$disk" < <(xenstore-ls "/local/domain/0/backend/pci/$loser" 2>&1) && fail "domain $loser was told of $disk as well"
+	grep -q "$disk" < <(xenstore-ls "/local/domain/0/backend/pci/$loser") && fail "domain $loser was told of $disk as well"
 	read -r pages < <(device_pages "$disk")
 	in_ranges 16 "${pages%-*}" "$(rangeset "$loser" 'I/O Memory')" &&
 		fail "domain $loser has the memory of $disk as well"
