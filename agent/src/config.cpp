@@ -14,13 +14,13 @@ namespace {
 using config::fail_at;
 using config::TableReader;
 
-constexpr std::int64_t kMostMtu = 65535, kLongestBeat = 3600;
+constexpr std::int64_t kMtuLimit = 65535, kLongestBeat = 3600;
 
 Result<void> read_net(const toml::table& table, const std::string& origin, NetConfig& net) {
   TableReader reader(table, origin, "[net]");
   std::string mode = "bridge";
   std::size_t mtu = 0;
-  reader.text("mode", mode).text("bridge", net.bridge).count("mtu", mtu, 0, kMostMtu);
+  reader.text("mode", mode).text("bridge", net.bridge).count("mtu", mtu, 0, kMtuLimit);
   reader.text("address", net.address).text("gateway", net.gateway);
   if (auto end = reader.end(); !end) return end;
   if (mode != "bridge" && mode != "route")

@@ -25,7 +25,7 @@ bool continues(char c) {
 }
 
 /// Exposition text is UTF-8; what is not (a domain's name from xenstore) is replaced byte by byte.
-std::string escaped(std::string_view text) {
+std::string exposed(std::string_view text) {
   std::string out;
   for (std::size_t at = 0; at < text.size();) {
     const auto first = static_cast<unsigned char>(text[at]);
@@ -73,7 +73,7 @@ void OpenMetrics::family(std::string_view name, Type type, std::string_view unit
   type_ = type;
   text_ += fmt::format("# TYPE {} {}\n", name_, name_of(type));
   if (!unit.empty()) text_ += fmt::format("# UNIT {} {}\n", name_, unit);
-  text_ += fmt::format("# HELP {} {}\n", name_, escaped(help));
+  text_ += fmt::format("# HELP {} {}\n", name_, exposed(help));
 }
 
 void OpenMetrics::sample(const Labels& labels, std::uint64_t value) {
@@ -103,7 +103,7 @@ void OpenMetrics::line(std::string_view suffix, const Labels& labels, const std:
   text_ += suffix;
   char before = '{';
   for (const auto& [name, text] : labels) {
-    text_ += fmt::format("{}{}=\"{}\"", before, name, escaped(text));
+    text_ += fmt::format("{}{}=\"{}\"", before, name, exposed(text));
     before = ',';
   }
   if (!labels.empty()) text_ += '}';

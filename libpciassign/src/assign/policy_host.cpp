@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::uint32_t kDisplay = 0x03, kUsb = 0x0c03;
 
-std::string words_for(const std::vector<ReservedMemory>& regions) {
+std::string words_for_regions(const std::vector<ReservedMemory>& regions) {
   std::vector<std::string> list;
   for (const auto& region : regions)
     list.push_back(fmt::format("frames {:x}-{:x}", region.first_frame,
@@ -87,7 +87,7 @@ Finding check_reserved_memory(const Subject& subject) {
   const auto at = subject.context.facts.in_xen.find(device.sbdf);
   if (at == subject.context.facts.in_xen.end() || at->second.reserved.empty())
     return passed("E-RMRR", device.sbdf, "no memory is reserved for it");
-  const auto regions = words_for(at->second.reserved);
+  const auto regions = words_for_regions(at->second.reserved);
   if (!at->second.reserved_with.empty()) {
     std::vector<std::string> others;
     for (const auto& other : at->second.reserved_with) others.push_back(other.str());

@@ -12,7 +12,7 @@ namespace {
 using std::chrono::seconds;
 
 /// Another try of what failed on dom0's side: to take devices back, to destroy.
-constexpr seconds kAgain{2};
+constexpr seconds kTryAgain{2};
 /// A creation takes less, unless it waits for memory.
 constexpr seconds kCreation{5};
 constexpr auto kRunning = Time::max();
@@ -85,11 +85,11 @@ void Supervision::destroyed(const std::string& uuid, const std::optional<Error>&
   // A domain that stays although xl succeeded is dying: nothing more can be done for it.
   if (!error) return;
   destroying_.erase(uuid);
-  destroy_again_[uuid] = now + kAgain;
+  destroy_again_[uuid] = now + kTryAgain;
 }
 
 void Supervision::fenced(DomId domid, const std::optional<Error>& error, Time now) {
-  fencing_[domid] = error ? now + kAgain : now;
+  fencing_[domid] = error ? now + kTryAgain : now;
 }
 
 }  // namespace pciassign::supervision

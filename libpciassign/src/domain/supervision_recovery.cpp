@@ -13,7 +13,7 @@ using std::chrono::microseconds;
 using std::chrono::seconds;
 
 /// Another look, where xenstore did not tell everything.
-constexpr seconds kAgain{2};
+constexpr seconds kLookAgain{2};
 /// Nothing may have been sent: so long is the first packet waited for.
 constexpr seconds kPacketLimit{120};
 /// So long after a recovery the machine is left to its guests, unless their first packet was seen.
@@ -154,7 +154,7 @@ void Supervision::look_at_dependents(const Facts& facts) {
   forget_additions_of_guests_that_are_gone(facts);
   if (!needs_dependents() || !can_connect(facts)) return;
   if (!facts.dependents_seen) {
-    wake_at(facts.now + kAgain);
+    wake_at(facts.now + kLookAgain);
     return;
   }
   look_at_additions(facts);

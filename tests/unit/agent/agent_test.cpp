@@ -12,7 +12,7 @@ namespace {
 using ::testing::Contains;
 using ::testing::HasSubstr;
 
-constexpr BackendId kVif{3, 0}, kOther{4, 1};
+constexpr BackendId kOther{4, 1};
 
 struct AgentTest : ::testing::Test {
   World world{net_config()};

@@ -11,8 +11,6 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-constexpr BackendId kVif{3, 0};
-
 struct NetworkTest : ::testing::Test {
   Config config = net_config();
   std::unique_ptr<World> world;

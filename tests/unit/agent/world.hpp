@@ -17,6 +17,8 @@ namespace pciassign::agent::test {
 
 using namespace std::chrono_literals;
 
+/// An interface of a guest.
+inline constexpr BackendId kVif{3, 0};
 inline const std::string kOwn = "/local/domain/5";
 inline const std::string kData = kOwn + "/data/pciassign/";
 

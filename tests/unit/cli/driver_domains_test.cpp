@@ -52,12 +52,12 @@ crash-window = 9
   EXPECT_EQ(disk.standby_config(), "/v/disk/standby.cfg");
 }
 
-struct Wrong {
+struct Mistake {
   const char* text;
   const char* position;
   const char* says;
 };
-class WrongDriverDomain : public ::testing::TestWithParam<Wrong> {};
+class WrongDriverDomain : public ::testing::TestWithParam<Mistake> {};
 TEST_P(WrongDriverDomain, is_told_with_its_position) {
   const auto read = parse_driver_domains(GetParam().text, "f.toml");
   ASSERT_FALSE(read);
@@ -68,23 +68,23 @@ TEST_P(WrongDriverDomain, is_told_with_its_position) {
 INSTANTIATE_TEST_SUITE_P(
     All, WrongDriverDomain,
     ::testing::Values(
-        Wrong{"[driver-domain.n]\nclass = \"sound\"\ndevices = [\"00:04.0\"]\nconfig = \"/c\"",
-              "f.toml:2:9: ", "net"},
-        Wrong{"[driver-domain.n]\nclass = \"net\"\nconfig = \"/c\"", "f.toml:1:1: ", "devices"},
-        Wrong{"[driver-domain.n]\nclass = \"net\"\ndevices = [\"00:04.0\"]",
-              "f.toml:1:1: ", "config"},
-        Wrong{"[driver-domain.n]\nclass = \"net\"\ndevices = [\"00:04.0\"]\nconfig = \"c\"",
-              "f.toml:1:1: ", "absolute"},
-        Wrong{"[driver-domain.n]\nclass = \"net\"\ndevices = [\"nic\"]\nconfig = \"/c\"",
-              "f.toml:3:12: ", "nic"},
-        Wrong{"[driver-domain.n]\nclass = \"net\"\ndevices = [\"00:04.0\", "
-              "\"0000:00:04.0\"]\nconfig = \"/c\"",
-              "f.toml:3:23: ", "twice"},
-        Wrong{"[driver-domain.n]\nstandby = 1", "f.toml:2:11: ", "true or false"},
-        Wrong{"[driver-domain.n]\nmost-crashes = 0", "f.toml:2:16: ", "from 1"},
-        Wrong{"[driver-domain.n]\nstart_timeout = 5", "f.toml:2:17: ", "start_timeout"},
-        Wrong{"[driver-domain.\"a/b\"]\n", "f.toml:1:1: ", "no name"},
-        Wrong{"[domain.n]\n", "f.toml:1:1: ", "domain"}));
+        Mistake{"[driver-domain.n]\nclass = \"sound\"\ndevices = [\"00:04.0\"]\nconfig = \"/c\"",
+                "f.toml:2:9: ", "net"},
+        Mistake{"[driver-domain.n]\nclass = \"net\"\nconfig = \"/c\"", "f.toml:1:1: ", "devices"},
+        Mistake{"[driver-domain.n]\nclass = \"net\"\ndevices = [\"00:04.0\"]",
+                "f.toml:1:1: ", "config"},
+        Mistake{"[driver-domain.n]\nclass = \"net\"\ndevices = [\"00:04.0\"]\nconfig = \"c\"",
+                "f.toml:1:1: ", "absolute"},
+        Mistake{"[driver-domain.n]\nclass = \"net\"\ndevices = [\"nic\"]\nconfig = \"/c\"",
+                "f.toml:3:12: ", "nic"},
+        Mistake{"[driver-domain.n]\nclass = \"net\"\ndevices = [\"00:04.0\", "
+                "\"0000:00:04.0\"]\nconfig = \"/c\"",
+                "f.toml:3:23: ", "twice"},
+        Mistake{"[driver-domain.n]\nstandby = 1", "f.toml:2:11: ", "true or false"},
+        Mistake{"[driver-domain.n]\nmost-crashes = 0", "f.toml:2:16: ", "from 1"},
+        Mistake{"[driver-domain.n]\nstart_timeout = 5", "f.toml:2:17: ", "start_timeout"},
+        Mistake{"[driver-domain.\"a/b\"]\n", "f.toml:1:1: ", "no name"},
+        Mistake{"[domain.n]\n", "f.toml:1:1: ", "domain"}));
 
 std::string entry(const std::string& name, const std::string& device) {
   return "[driver-domain." + name + "]\nclass = \"net\"\ndevices = [\"" + device +
