@@ -93,8 +93,8 @@ demo: setup-all all ## the main job on real Xen, told step by step
 
 # The units run once, under the sanitizers; `make check` runs the same ones without.
 test: setup-build modules sparse lint ## everything: modules, lint, units under sanitizers, short fuzz and bench runs, the demo, all scenarios
-	$(MAKE) -j2 PLAIN_TESTS=OFF userspace test-images
-	$(MAKE) -j2 PLAIN_TESTS=OFF test-machine test-sanitized
+	$(MAKE) -j2 userspace test-images
+	$(MAKE) -j2 test-machine test-sanitized
 
 # Much of this is one process at a time.
 test-images: setup-all
